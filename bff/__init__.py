@@ -1,0 +1,1 @@
+"""The server: keeps what executors report and shows it live to viewers."""

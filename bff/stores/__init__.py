@@ -1,0 +1,1 @@
+"""Event stores: `base` is the interface, each other module one implementation."""

@@ -1,0 +1,186 @@
+"""The six logged events, frozen, and the union that parses them.
+
+An event's *payload* is what viewers get as the argument of the Socket.IO event named by
+its `type`; the payload's JSON is made once (`encode`) and then stored and sent as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StrictBool, StrictInt, TypeAdapter, ValidationError
+
+from contract import states
+from contract.errors import Invalid
+from contract.values import MAX_EVENT_BYTES, Id, Json, Model, Timestamp, explain
+
+Seq = Annotated[StrictInt, Field(ge=1)]
+Percent = Annotated[StrictInt, Field(ge=0, le=100)]
+Level = Literal["info", "warning", "error"]
+
+
+class BaseEvent(Model):
+    """What every logged event carries."""
+
+    execution_id: Id
+    seq: Seq
+    attempt: Annotated[StrictInt, Field(ge=1)]
+    timestamp: Timestamp
+
+
+class Status(BaseEvent):
+    """The execution moves to `status`; the terminal one seals the log and has `log_count`."""
+
+    type: Literal["status"] = "status"
+    status: states.ExecutionStatus
+    log_count: Annotated[StrictInt, Field(ge=0)] | None = None
+
+
+class NodeStatus(BaseEvent):
+    """A node moves to `status`; `try_` counts from 1 within the node."""
+
+    type: Literal["nodeStatus"] = "nodeStatus"
+    node_id: Id
+    status: states.NodeStatus
+    output: Json = None
+    error: str | None = None
+    message: str | None = None
+    duration_ms: Annotated[float, Field(ge=0)] | Annotated[StrictInt, Field(ge=0)] | None = None
+    try_: Annotated[StrictInt, Field(ge=1)] | None = Field(default=None, alias="try")
+    reused: StrictBool | None = None
+
+
+class LogLine(Model):
+    """One line of an execution's log; `id` is stable, so that clients can tell repeats."""
+
+    id: str = Field(min_length=1, max_length=200)
+    node_id: Id | None = None
+    level: Level
+    message: str
+    metadata: Json = None
+    created_at: Timestamp
+
+
+class Log(BaseEvent):
+    """A line that a node, or the execution itself, printed or logged."""
+
+    type: Literal["log"] = "log"
+    log: LogLine
+
+
+class Progress(BaseEvent):
+    """How much of the execution is done and, where given, of one node."""
+
+    type: Literal["progress"] = "progress"
+    progress: Percent
+    node_id: Id | None = None
+    node_progress: Annotated[float, Field(ge=0, le=100)] | None = None
+    message: str | None = None
+
+
+class Result(BaseEvent):
+    """What the execution as a whole produced; comes before `status: completed`."""
+
+    type: Literal["result"] = "result"
+    result: Json
+
+
+class Error(BaseEvent):
+    """Why the execution failed; logged once, before `status: failed`."""
+
+    type: Literal["error"] = "error"
+    error: str
+    node_id: Id | None = None
+
+
+Event = Annotated[
+    Status | NodeStatus | Log | Progress | Result | Error, Field(discriminator="type")
+]
+AnyEvent = Status | NodeStatus | Log | Progress | Result | Error
+EVENT_TYPES = ("status", "nodeStatus", "log", "progress", "result", "error")
+
+_events: TypeAdapter[list[AnyEvent]] = TypeAdapter(list[Event])
+_NO_TYPE = {"type"}
+
+
+def parse_events(raw: Sequence[object], execution_id: str, attempt: int) -> list[AnyEvent]:
+    """Validate a batch once, at the edge.
+
+    Args:
+        raw: `{type, seq, timestamp, …payload}` each; `executionId` and `attempt` may be
+            left out, and must be the batch's if given.
+
+    Raises:
+        Invalid: names the index and the member of the first problem.
+    """
+    filled = []
+    for index, item in enumerate(raw):
+        if not isinstance(item, dict):
+            raise Invalid(f"events[{index}]: an event is an object with type, seq and timestamp")
+        for name, given in (("executionId", execution_id), ("attempt", attempt)):
+            if item.get(name) is not None and item[name] != given:
+                raise Invalid(f"events[{index}].{name}: must be the batch's, {given!r}")
+        filled.append(_defaults(item, execution_id, attempt))
+    try:
+        return _events.validate_python(filled)
+    except ValidationError as error:
+        raise Invalid(_where(error)) from None
+
+
+def _defaults(item: dict[str, Any], execution_id: str, attempt: int) -> dict[str, Any]:
+    event = {**item, "executionId": execution_id, "attempt": attempt}
+    log = item.get("log")
+    if isinstance(log, dict) and (log.get("id") is None or log.get("createdAt") is None):
+        event["log"] = {
+            **log,
+            "id": log.get("id") or f"{execution_id}:{item.get('seq')}"[-200:],
+            "createdAt": log.get("createdAt") or item.get("timestamp"),
+        }
+    return event
+
+
+def _where(error: ValidationError) -> str:
+    path, message = explain(error)
+    # the union's tag stands in the path between the index and the member
+    index, _, rest = path.partition(".")
+    tag, _, member = rest.partition(".")
+    member = member if tag in EVENT_TYPES else rest
+    if "tag" in message or member == "type":
+        return f"events{index}.type: must be one of {', '.join(EVENT_TYPES)}"
+    return f"events{index}.{member}: {message}" if member else f"events{index}: {message}"
+
+
+def parse_event(raw: dict[str, Any]) -> AnyEvent:
+    """One stored or received `{type, …payload}` as an event.
+
+    Raises:
+        Invalid: not one of the six events.
+    """
+    try:
+        return _events.validate_python([raw])[0]
+    except ValidationError as error:
+        raise Invalid(_where(error)) from None
+
+
+def encode(event: AnyEvent) -> bytes:
+    """The event's payload as JSON: canonical, so that equal events give equal bytes.
+
+    Members that are None are left out, save `result`.
+
+    Raises:
+        Invalid: the payload is longer than `MAX_EVENT_BYTES` or cannot be encoded.
+    """
+    try:
+        data = event.__pydantic_serializer__.to_json(
+            event, by_alias=True, exclude_none=True, exclude=_NO_TYPE
+        )
+    except ValueError as error:
+        raise Invalid(f"events: seq {event.seq} is not JSON: {error}") from None
+    if event.type == "result" and event.result is None:
+        data = data[:-1] + b',"result":null}'
+    if len(data) > MAX_EVENT_BYTES:
+        raise Invalid(
+            f"events: seq {event.seq} is {len(data):,} bytes; at most {MAX_EVENT_BYTES:,} fit"
+        )
+    return data

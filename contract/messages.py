@@ -1,0 +1,161 @@
+"""Requests of both Socket.IO namespaces and of the HTTP interface, and what limits them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StrictBool, StrictInt
+
+from contract.values import Id, Json, Model
+
+VIEWERS = "/executions"
+"""The namespace of viewers and operators."""
+EXECUTORS = "/executor"
+"""The namespace of the bridge."""
+
+MAX_SUBSCRIPTIONS = 256
+"""Subscriptions a connection."""
+MAX_VIEWER_MESSAGE_BYTES = 64 * 1024
+MAX_EXECUTOR_MESSAGE_BYTES = 4 * 1024 * 1024
+MAX_BATCH_EVENTS = 5_000
+"""Events in one `events` message."""
+MAX_PAGE = 1_000
+"""Events or executions on one HTTP page."""
+MAX_STATE_BYTES = 256 * 1024
+"""A longer snapshot is left out of the answer to `subscribe`."""
+
+After = Annotated[StrictInt, Field(ge=0)]
+Attempt = Annotated[StrictInt, Field(ge=1)]
+
+
+class Subscribe(Model):
+    """`subscribe`: every event with seq > after, from the store and then live."""
+
+    execution_id: Id
+    after: After = 0
+    batch: StrictBool = False
+    binary: StrictBool = False
+
+
+class Unsubscribe(Model):
+    execution_id: Id
+
+
+class Refresh(Model):
+    """A new token for a connection whose old one is about to end."""
+
+    token: str
+
+
+class Claim(Model):
+    """`claim`: at most `max` executions for this executor."""
+
+    max: Annotated[StrictInt, Field(ge=1, le=1_000)] = 1
+
+
+class Events(Model):
+    """`events`: a batch of one execution, numbered by the executor."""
+
+    execution_id: Id
+    attempt: Attempt
+    events: Annotated[list[Any], Field(max_length=MAX_BATCH_EVENTS)]
+
+
+class Held(Model):
+    """An execution that an executor believes to hold."""
+
+    execution_id: Id
+    attempt: Attempt
+
+
+class Heartbeat(Model):
+    """`heartbeat`: renews the leases of all executions named."""
+
+    executions: Annotated[list[Held], Field(max_length=10_000)] = []
+
+
+class Output(Model):
+    """`output`: asks for a finished node's whole output."""
+
+    execution_id: Id
+    node_id: Id
+
+
+class Register(Model):
+    """`register`: an outside system's own run, claimed by the caller at once."""
+
+    execution_id: Id | None = None
+    workflow_id: Id
+    workflow_name: str | None = Field(default=None, max_length=500)
+    nodes: Annotated[list[Any], Field(max_length=2_000)] = []
+    edges: Annotated[list[Any], Field(max_length=20_000)] = []
+
+
+class Execute(Model):
+    """`POST /api/workflows/{id}/execute`."""
+
+    input: Json = None
+    priority: Annotated[StrictInt, Field(ge=0, le=9)] = 0
+
+
+class ExecuteWorkflow(Model):
+    """`POST /api/execute-workflow` (seed 001): a stored workflow or one in the request."""
+
+    workflow_id: Id | None = None
+    name: str | None = Field(default=None, max_length=500)
+    nodes: list[Any] | None = None
+    edges: list[Any] | None = None
+    input: Json = None
+    priority: Annotated[StrictInt, Field(ge=0, le=9)] = 0
+    use_realtime: StrictBool = True
+    use_worker_pool: StrictBool = False
+
+
+class Retry(Model):
+    """`POST /api/executions/{id}/retry`."""
+
+    from_node: Id | None = None
+
+
+class Claimed(Model):
+    """One execution in the answer to `claim`."""
+
+    execution_id: Id
+    attempt: Attempt
+    head: int
+    workflow: dict[str, Any]
+    input: Json
+    priority: int
+    state: dict[str, Any]
+
+
+class Presence(Model):
+    """`presence` (not logged): who watches an execution."""
+
+    execution_id: Id
+    count: int
+    viewers: list[PresentViewer]
+
+
+class PresentViewer(Model):
+    """One person with `count` open connections to the execution."""
+
+    id: str
+    name: str
+    count: int
+
+
+class ExecutorPresence(Model):
+    """`executor` (not logged): the holder's lease is alive or lost."""
+
+    execution_id: Id
+    executor_id: str
+    state: Literal["alive", "lost"]
+
+
+class Reset(Model):
+    """`reset` (not logged): forget what you have; `ahead` replays from 1, `deleted` ends."""
+
+    execution_id: Id
+    reason: Literal["ahead", "deleted"]
+    head: int | None = None
