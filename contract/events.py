@@ -9,13 +9,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StrictBool, StrictInt, TypeAdapter, ValidationError
+from pydantic import FailFast, Field, StrictBool, StrictInt, TypeAdapter, ValidationError
 
 from contract import states
 from contract.errors import Invalid
-from contract.values import MAX_EVENT_BYTES, Id, Json, Model, Timestamp, explain
+from contract.values import (
+    MAX_EVENT_BYTES,
+    MAX_INT,
+    Count,
+    Duration,
+    Id,
+    Json,
+    Model,
+    Ordinal,
+    Text,
+    Timestamp,
+    dumps,
+    explain,
+    shown,
+)
 
-Seq = Annotated[StrictInt, Field(ge=1)]
 Percent = Annotated[StrictInt, Field(ge=0, le=100)]
 Level = Literal["info", "warning", "error"]
 
@@ -24,8 +37,8 @@ class BaseEvent(Model):
     """What every logged event carries."""
 
     execution_id: Id
-    seq: Seq
-    attempt: Annotated[StrictInt, Field(ge=1)]
+    seq: Ordinal
+    attempt: Ordinal
     timestamp: Timestamp
 
 
@@ -34,7 +47,7 @@ class Status(BaseEvent):
 
     type: Literal["status"] = "status"
     status: states.ExecutionStatus
-    log_count: Annotated[StrictInt, Field(ge=0)] | None = None
+    log_count: Count | None = None
 
 
 class NodeStatus(BaseEvent):
@@ -44,20 +57,20 @@ class NodeStatus(BaseEvent):
     node_id: Id
     status: states.NodeStatus
     output: Json = None
-    error: str | None = None
-    message: str | None = None
-    duration_ms: Annotated[float, Field(ge=0)] | Annotated[StrictInt, Field(ge=0)] | None = None
-    try_: Annotated[StrictInt, Field(ge=1)] | None = Field(default=None, alias="try")
+    error: Text | None = None
+    message: Text | None = None
+    duration_ms: Duration = None
+    try_: Ordinal | None = Field(default=None, alias="try")
     reused: StrictBool | None = None
 
 
 class LogLine(Model):
     """One line of an execution's log; `id` is stable, so that clients can tell repeats."""
 
-    id: str = Field(min_length=1, max_length=200)
+    id: Annotated[str, Field(strict=True, min_length=1, max_length=200)]
     node_id: Id | None = None
     level: Level
-    message: str
+    message: Text
     metadata: Json = None
     created_at: Timestamp
 
@@ -75,8 +88,8 @@ class Progress(BaseEvent):
     type: Literal["progress"] = "progress"
     progress: Percent
     node_id: Id | None = None
-    node_progress: Annotated[float, Field(ge=0, le=100)] | None = None
-    message: str | None = None
+    node_progress: Annotated[float, Field(strict=True, ge=0, le=100)] | None = None
+    message: Text | None = None
 
 
 class Result(BaseEvent):
@@ -90,7 +103,7 @@ class Error(BaseEvent):
     """Why the execution failed; logged once, before `status: failed`."""
 
     type: Literal["error"] = "error"
-    error: str
+    error: Text
     node_id: Id | None = None
 
 
@@ -100,7 +113,7 @@ Event = Annotated[
 AnyEvent = Status | NodeStatus | Log | Progress | Result | Error
 EVENT_TYPES = ("status", "nodeStatus", "log", "progress", "result", "error")
 
-_events: TypeAdapter[list[AnyEvent]] = TypeAdapter(list[Event])
+_events: TypeAdapter[list[AnyEvent]] = TypeAdapter(Annotated[list[Event], FailFast()])
 _NO_TYPE = {"type"}
 
 
@@ -122,22 +135,42 @@ def parse_events(raw: Sequence[object], execution_id: str, attempt: int) -> list
             if item.get(name) is not None and item[name] != given:
                 raise Invalid(f"events[{index}].{name}: must be the batch's, {given!r}")
         filled.append(_defaults(item, execution_id, attempt))
+    return _parse(filled)
+
+
+def _parse(raw: list[dict[str, Any]]) -> list[AnyEvent]:
     try:
-        return _events.validate_python(filled)
+        return _events.validate_python(raw)
     except ValidationError as error:
         raise Invalid(_where(error)) from None
+    except RecursionError:
+        raise Invalid(_deepest(raw)) from None
 
 
 def _defaults(item: dict[str, Any], execution_id: str, attempt: int) -> dict[str, Any]:
     event = {**item, "executionId": execution_id, "attempt": attempt}
+    if not isinstance(item.get("type"), str):
+        event["type"] = None
     log = item.get("log")
     if isinstance(log, dict) and (log.get("id") is None or log.get("createdAt") is None):
-        event["log"] = {
-            **log,
-            "id": log.get("id") or f"{execution_id}:{item.get('seq')}"[-200:],
-            "createdAt": log.get("createdAt") or item.get("timestamp"),
-        }
+        seq = item.get("seq")
+        known = isinstance(seq, int) and 0 < seq <= MAX_INT
+        event["log"] = log = {**log}
+        if log.get("id") is None:
+            log["id"] = f"{execution_id}:{seq if known else 0}"
+        if log.get("createdAt") is None:
+            log["createdAt"] = item.get("timestamp")
     return event
+
+
+def _deepest(raw: Sequence[dict[str, Any]]) -> str:
+    for index, item in enumerate(raw):
+        for name, value in item.items():
+            try:
+                dumps(value)
+            except ValueError as error:
+                return f"events[{index}].{shown(name)}: {error}"
+    return "events: one nests too deep"
 
 
 def _where(error: ValidationError) -> str:
@@ -146,7 +179,7 @@ def _where(error: ValidationError) -> str:
     index, _, rest = path.partition(".")
     tag, _, member = rest.partition(".")
     member = member if tag in EVENT_TYPES else rest
-    if "tag" in message or member == "type":
+    if member == "type" or not tag:
         return f"events{index}.type: must be one of {', '.join(EVENT_TYPES)}"
     return f"events{index}.{member}: {message}" if member else f"events{index}: {message}"
 
@@ -157,16 +190,14 @@ def parse_event(raw: dict[str, Any]) -> AnyEvent:
     Raises:
         Invalid: not one of the six events.
     """
-    try:
-        return _events.validate_python([raw])[0]
-    except ValidationError as error:
-        raise Invalid(_where(error)) from None
+    return _parse([raw])[0]
 
 
 def encode(event: AnyEvent) -> bytes:
     """The event's payload as JSON: canonical, so that equal events give equal bytes.
 
-    Members that are None are left out, save `result`.
+    Members that are None are left out, save `result`. The objects inside an output, a
+    result or a log's metadata keep the order of their members.
 
     Raises:
         Invalid: the payload is longer than `MAX_EVENT_BYTES` or cannot be encoded.

@@ -222,13 +222,17 @@ class _Draft:
         self._changes["progress"] = event.progress
         if event.node_id is None:
             return
+        node = self._node(event.node_id)
+        if node.status in NODE_TERMINAL:
+            # a late report, say of a thread whose result was given up
+            return
         changes: dict[str, Any] = {}
         if event.node_progress is not None:
             changes["progress"] = event.node_progress
         if event.message is not None:
             changes["message"] = event.message
         if changes:
-            self._set(self._node(event.node_id), changes)
+            self._set(node, changes)
 
 
 def _duration(node: NodeState, event: NodeStatus) -> float | int | None:

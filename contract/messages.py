@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool, StrictInt
 
-from contract.values import Id, Json, Model
+from contract.values import Count, Id, Json, Lenient, Model, Ordinal
 
 VIEWERS = "/executions"
 """The namespace of viewers and operators."""
@@ -24,81 +24,78 @@ MAX_PAGE = 1_000
 MAX_STATE_BYTES = 256 * 1024
 """A longer snapshot is left out of the answer to `subscribe`."""
 
-After = Annotated[StrictInt, Field(ge=0)]
-Attempt = Annotated[StrictInt, Field(ge=1)]
 
-
-class Subscribe(Model):
+class Subscribe(Lenient):
     """`subscribe`: every event with seq > after, from the store and then live."""
 
     execution_id: Id
-    after: After = 0
+    after: Count = 0
     batch: StrictBool = False
     binary: StrictBool = False
 
 
-class Unsubscribe(Model):
+class Unsubscribe(Lenient):
     execution_id: Id
 
 
-class Refresh(Model):
+class Refresh(Lenient):
     """A new token for a connection whose old one is about to end."""
 
     token: str
 
 
-class Claim(Model):
+class Claim(Lenient):
     """`claim`: at most `max` executions for this executor."""
 
     max: Annotated[StrictInt, Field(ge=1, le=1_000)] = 1
 
 
-class Events(Model):
+class Events(Lenient):
     """`events`: a batch of one execution, numbered by the executor."""
 
     execution_id: Id
-    attempt: Attempt
+    attempt: Ordinal
     events: Annotated[list[Any], Field(max_length=MAX_BATCH_EVENTS)]
 
 
-class Held(Model):
+class Held(Lenient):
     """An execution that an executor believes to hold."""
 
     execution_id: Id
-    attempt: Attempt
+    attempt: Ordinal
 
 
-class Heartbeat(Model):
+class Heartbeat(Lenient):
     """`heartbeat`: renews the leases of all executions named."""
 
-    executions: Annotated[list[Held], Field(max_length=10_000)] = []
+    executions: Annotated[list[Held], Field(max_length=10_000, default_factory=list)]
 
 
-class Output(Model):
+class Output(Lenient):
     """`output`: asks for a finished node's whole output."""
 
     execution_id: Id
     node_id: Id
 
 
-class Register(Model):
+class Register(Lenient):
     """`register`: an outside system's own run, claimed by the caller at once."""
 
     execution_id: Id | None = None
     workflow_id: Id
     workflow_name: str | None = Field(default=None, max_length=500)
-    nodes: Annotated[list[Any], Field(max_length=2_000)] = []
-    edges: Annotated[list[Any], Field(max_length=20_000)] = []
+    nodes: Annotated[list[Any], Field(max_length=2_000, default_factory=list)]
+    edges: Annotated[list[Any], Field(max_length=20_000, default_factory=list)]
 
 
-class Execute(Model):
+class Execute(Lenient):
     """`POST /api/workflows/{id}/execute`."""
 
     input: Json = None
     priority: Annotated[StrictInt, Field(ge=0, le=9)] = 0
 
 
-class ExecuteWorkflow(Model):
+class ExecuteWorkflow(Lenient):
     """`POST /api/execute-workflow` (seed 001): a stored workflow or one in the request."""
 
     workflow_id: Id | None = None
@@ -111,7 +108,7 @@ class ExecuteWorkflow(Model):
     use_worker_pool: StrictBool = False
 
 
-class Retry(Model):
+class Retry(Lenient):
     """`POST /api/executions/{id}/retry`."""
 
     from_node: Id | None = None
@@ -121,7 +118,7 @@ class Claimed(Model):
     """One execution in the answer to `claim`."""
 
     execution_id: Id
-    attempt: Attempt
+    attempt: Ordinal
     head: int
     workflow: dict[str, Any]
     input: Json

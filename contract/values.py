@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    ValidationError,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from contract.errors import Invalid
@@ -21,6 +30,8 @@ PREVIEW_ABOVE_BYTES = 64 * 1024
 PREVIEW_BYTES = 2 * 1024
 MAX_DEPTH = 64
 """How many arrays and objects a JSON value may nest."""
+MAX_INT = 2**53 - 1
+"""The largest seq, attempt or count: JavaScript's numbers hold no larger integer exactly."""
 
 ID_PATTERN = r"^[A-Za-z0-9_.:-]{1,128}$"
 
@@ -39,6 +50,17 @@ class Model(BaseModel):
     def to_wire(self) -> dict[str, Any]:
         """The value as JSON-ready dicts with the wire's names."""
         return self.model_dump(mode="json", by_alias=True)
+
+
+class Lenient(Model):
+    """What a caller writes: a member that is null counts as left out."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_null(cls, raw: object) -> object:
+        if not isinstance(raw, dict):
+            return raw
+        return {name: value for name, value in raw.items() if value is not None}
 
 
 def utc(moment: datetime) -> str:
@@ -63,77 +85,113 @@ def parse_time(text: str) -> datetime:
     return moment
 
 
-_WIRE_TIME_LENGTH = len("2026-01-31T12:00:00.000Z")
-
-
 def _normal_time(text: str) -> str:
-    moment = parse_time(text)
-    if len(text) == _WIRE_TIME_LENGTH and text[-1] == "Z" and text[10] == "T" and text[19] == ".":
-        return text
-    return utc(moment)
+    try:
+        moment = parse_time(text)
+        # in the wire's form already, and no week date (2026-W05-6) of the same length
+        if len(text) == len("2026-01-31T12:00:00.000Z") and (
+            text[7] == "-" and text[10] == "T" and text[19] == "." and text[23] == "Z"
+        ):
+            return text
+        return utc(moment)
+    except (ValueError, OverflowError):
+        raise ValueError(
+            "is not a time: ISO 8601 with its zone, like 2026-01-31T12:00:00.000Z"
+        ) from None
+
+
+def _duration(value: object) -> object:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is not None and not (number and 0 <= value <= MAX_INT):  # type: ignore[operator]
+        raise ValueError("is a number of milliseconds, 0 or more")
+    return value
+
+
+def _json(value: object) -> object:
+    dumps(value)
+    return value
 
 
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
+Text = Annotated[str, Field(strict=True, max_length=MAX_EVENT_BYTES)]
+"""Free text; the bound also makes pydantic refuse lone surrogates, which UTF-8 lacks."""
+Count = Annotated[StrictInt, Field(ge=0, le=MAX_INT)]
+Ordinal = Annotated[StrictInt, Field(ge=1, le=MAX_INT)]
+Duration = Annotated[float | int | None, BeforeValidator(_duration)]
+"""Milliseconds; an integer stays one."""
 Timestamp = Annotated[str, Field(max_length=40), AfterValidator(_normal_time)]
-Json = Any
-"""Any JSON value; that it is one is checked where bytes are decoded or encoded."""
+Json = Annotated[Any, AfterValidator(_json)]
+"""Any JSON value inside the contract's limits, save its length."""
 
 
-def depth_of(value: Json, limit: int = MAX_DEPTH) -> int:
-    """How deep arrays and objects nest in `value`, counted up to `limit + 1`."""
-    depth = 0
+def dumps(value: object) -> bytes:
+    """The canonical JSON of dicts with string keys, lists, strings, numbers, booleans, None.
+
+    Raises:
+        ValueError: what keeps it from being JSON that every reader takes: another type, a
+            NaN, an integer beyond 64 bits, a lone surrogate, more than `MAX_DEPTH` levels.
+    """
+    try:
+        data = orjson.dumps(value, option=_STRICT)
+    except TypeError as error:
+        if _too_deep(value):
+            raise ValueError(f"nests deeper than {MAX_DEPTH} levels") from None
+        raise ValueError(f"is not JSON: {error}") from None
+    # both walks in Python are spared where the bytes show that there is nothing to find
+    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _too_deep(value):
+        raise ValueError(f"nests deeper than {MAX_DEPTH} levels")
+    if b"null" in data and not _finite(value):
+        raise ValueError("holds NaN or Infinity, which JSON does not have")
+    return data
+
+
+_STRICT = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+
+
+def _inside(layer: Iterable[object]) -> Iterator[object]:
+    for item in layer:
+        if isinstance(item, dict):
+            yield from item.values()
+        elif isinstance(item, list | tuple):
+            yield from item
+
+
+def _too_deep(value: object) -> bool:
     layer = [value]
-    while depth <= limit:
-        inner: list[Any] = []
-        for item in layer:
-            if isinstance(item, Mapping):
-                inner.extend(item.values())
-            elif isinstance(item, list | tuple):
-                inner.extend(item)
-            else:
-                continue
-        if not any(isinstance(item, Mapping | list | tuple) for item in layer):
-            return depth
-        depth += 1
-        layer = inner
-    return depth
+    for _ in range(MAX_DEPTH + 1):
+        layer = [item for item in layer if isinstance(item, dict | list | tuple)]
+        if not layer:
+            return False
+        layer = list(_inside(layer))
+    return True
+
+
+def _finite(value: object) -> bool:
+    # orjson writes NaN and Infinity as null, which would lose them silently
+    layer = [value]
+    while layer:
+        if any(isinstance(item, float) and not math.isfinite(item) for item in layer):
+            return False
+        layer = list(_inside(layer))
+    return True
 
 
 def encode_json(value: Json, what: str = "value") -> bytes:
     """The canonical JSON of a value that stays inside the contract's limits.
 
     Args:
-        value: dicts with string keys, lists, strings, numbers, booleans, None.
         what: how an error calls the value.
 
     Raises:
-        Invalid: not JSON (a NaN, a set, a lone surrogate), nested deeper than
-            `MAX_DEPTH`, or longer than `MAX_EVENT_BYTES`.
+        Invalid: not JSON (see `dumps`), or longer than `MAX_EVENT_BYTES`.
     """
-    if depth_of(value) > MAX_DEPTH:
-        raise Invalid(f"{what} nests deeper than {MAX_DEPTH} levels")
-    _refuse_non_finite(value, what)
     try:
-        data = orjson.dumps(value)
-    except TypeError as error:
-        raise Invalid(f"{what} is not JSON: {error}") from None
+        data = dumps(value)
+    except ValueError as error:
+        raise Invalid(f"{what} {error}") from None
     if len(data) > MAX_EVENT_BYTES:
         raise Invalid(f"{what} is {len(data):,} bytes of JSON; at most {MAX_EVENT_BYTES:,} fit")
     return data
-
-
-def _refuse_non_finite(value: Json, what: str) -> None:
-    # orjson writes NaN and Infinity as null, which would lose them silently.
-    stack = [value]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, float):
-            if not math.isfinite(item):
-                raise Invalid(f"{what} holds {item}, which JSON does not have")
-        elif isinstance(item, dict):
-            stack.extend(item.values())
-        elif isinstance(item, list | tuple):
-            stack.extend(item)
 
 
 def preview(encoded: bytes, reference: str) -> dict[str, Any]:
@@ -152,6 +210,14 @@ def reference(execution_id: str, name: str) -> str:
     return f"/api/executions/{quote(execution_id)}/{quote(name)}"
 
 
+def shown(value: object, limit: int = 200) -> str:
+    """A caller's word as it may stand in a message: short, and text that UTF-8 has."""
+    if not isinstance(value, str):
+        return f"a {type(value).__name__}"
+    text = value if len(value) <= limit else value[:limit] + "…"
+    return text.encode("utf-8", "replace").decode()
+
+
 def explain(error: ValidationError) -> tuple[str, str]:
     """The first problem of a pydantic error as (path, sentence), without its input."""
     first = error.errors(include_url=False, include_input=False)[0]
@@ -168,7 +234,7 @@ def explain(error: ValidationError) -> tuple[str, str]:
         message = "is missing"
     else:
         message = message[:1].lower() + message[1:]
-    return path, message
+    return shown(path), message
 
 
 M = TypeVar("M", bound=BaseModel)
@@ -185,3 +251,5 @@ def parse(model: type[M], raw: object, error: type[Exception] = Invalid) -> M:
     except ValidationError as problem:
         path, message = explain(problem)
         raise error(f"{path}: {message}" if path else message) from None
+    except RecursionError:
+        raise error(f"nests deeper than {MAX_DEPTH} levels") from None

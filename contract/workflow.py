@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Annotated, Any, Literal, get_args
 
 import jmespath
 from jmespath.exceptions import JMESPathError
-from pydantic import Field, ValidationError
+from pydantic import Field, StrictInt, ValidationError
 
 from contract.errors import Invalid
-from contract.values import MAX_DEPTH, Id, Json, Model, depth_of, explain
+from contract.values import MAX_DEPTH, Id, Json, Lenient, Text, explain, shown
 
 Kind = Literal["trigger", "agent", "tool", "output"]
 Pool = Literal["async", "thread", "process", "dask"]
@@ -19,23 +19,29 @@ KINDS: tuple[str, ...] = get_args(Kind)
 POOLS: tuple[str, ...] = get_args(Pool)
 MAX_NODES = 2_000
 MAX_EDGES = 20_000
+MAX_PROBLEMS = 100
+"""An error lists no more of what is wrong with a workflow."""
+MAX_STEPS = 12
+"""Of a longer cycle, an error shows the first and last steps."""
+MAX_EXPRESSION = 10_000
+"""Characters in one JMESPath."""
 
 
-class Position(Model):
+class Position(Lenient):
     """Where a front end draws the node."""
 
     x: float
     y: float
 
 
-class Retry(Model):
+class Retry(Lenient):
     """How often a node is tried in all, and the first wait between tries."""
 
-    attempts: Annotated[int, Field(ge=1, le=100)] = 1
-    backoff_ms: Annotated[int, Field(ge=0, le=3_600_000)] = 1_000
+    attempts: Annotated[StrictInt, Field(ge=1, le=100)] = 1
+    backoff_ms: Annotated[StrictInt, Field(ge=0, le=3_600_000)] = 1_000
 
 
-class Node(Model):
+class Node(Lenient):
     """One step. The kind tells a reader what it is; `config` tells what it does."""
 
     id: Id
@@ -44,20 +50,20 @@ class Node(Model):
     config: dict[str, Json] | None = None
     position: Position | None = None
     retry: Retry | None = None
-    timeout_ms: Annotated[int, Field(ge=1, le=7 * 24 * 3_600_000)] | None = None
+    timeout_ms: Annotated[StrictInt, Field(ge=1, le=7 * 24 * 3_600_000)] | None = None
     pool: Pool | None = None
-    requires: tuple[str, ...] = ()
+    requires: tuple[Text, ...] = ()
 
 
-class Edge(Model):
+class Edge(Lenient):
     """`target` waits for `source`; with `when`, only if the JMESPath holds."""
 
     source: Id
     target: Id
-    when: str | None = None
+    when: Text | None = None
 
 
-class Workflow(Model):
+class Workflow(Lenient):
     """A directed acyclic graph of nodes and edges."""
 
     name: str = Field(min_length=1, max_length=500)
@@ -74,9 +80,9 @@ def parse_workflow(raw: object) -> Workflow:
     """
     if not isinstance(raw, dict):
         raise Invalid("a workflow is an object: {name, description?, nodes, edges}")
-    if "agents" in raw:
+    if raw.get("agents") is not None:
         raw = _from_agents(raw)
-    problems = list(_unknown_words(raw))
+    problems = list(islice(_unknown_words(raw), MAX_PROBLEMS))
     if problems:
         raise Invalid(problems[0], details=problems)
     try:
@@ -84,6 +90,8 @@ def parse_workflow(raw: object) -> Workflow:
     except ValidationError as error:
         path, message = explain(error)
         raise Invalid(f"{_name_node(raw, path)}: {message}") from None
+    except RecursionError:
+        raise Invalid(f"the workflow nests deeper than {MAX_DEPTH} levels") from None
     check(workflow)
     return workflow
 
@@ -94,25 +102,33 @@ def check(workflow: Workflow) -> None:
     Raises:
         Invalid: the first problem as the message, all of them in `details`.
     """
-    problems = list(problems_of(workflow.nodes, workflow.edges))
+    problems = list(islice(problems_of(workflow.nodes, workflow.edges), MAX_PROBLEMS))
     if problems:
         raise Invalid(problems[0], details=problems)
 
 
-def problems_of(nodes: Iterable[Node], edges: Iterable[Edge]) -> Iterator[str]:
-    """Everything that is wrong with a graph, a sentence each that names the node."""
+def problems_of(
+    nodes: Iterable[Node], edges: Iterable[Edge], *, runnable: bool = True
+) -> Iterator[str]:
+    """Everything that is wrong with a graph, a sentence each that names the node.
+
+    Args:
+        runnable: the executor shall run it; else it is only shown, and needs neither a
+            trigger nor configs.
+    """
     nodes, edges = tuple(nodes), tuple(edges)
     if len(nodes) > MAX_NODES:
         yield f"the workflow has {len(nodes):,} nodes; at most {MAX_NODES:,} are accepted"
     if len(edges) > MAX_EDGES:
         yield f"the workflow has {len(edges):,} edges; at most {MAX_EDGES:,} are accepted"
-    ids: set[str] = set()
+    ids: dict[str, None] = {}
     for node in nodes:
         if node.id in ids:
             yield f'node "{node.id}": the id is used twice; ids are unique within a workflow'
-        ids.add(node.id)
-        yield from _config_problems(node)
-    if not any(node.kind == "trigger" for node in nodes):
+        ids[node.id] = None
+        if runnable:
+            yield from _config_problems(node)
+    if runnable and not any(node.kind == "trigger" for node in nodes):
         yield "the workflow has no trigger: at least one node of kind trigger starts it"
     seen: set[tuple[str, str]] = set()
     for edge in edges:
@@ -126,7 +142,10 @@ def problems_of(nodes: Iterable[Node], edges: Iterable[Edge]) -> Iterator[str]:
             yield f"edge {edge.source} → {edge.target}: when: {problem}"
     cycle = find_cycle(ids, edges)
     if cycle:
-        yield f'node "{cycle[0]}" is part of a cycle: {" → ".join([*cycle, cycle[0]])}'
+        steps = [*cycle, cycle[0]]
+        if len(steps) > MAX_STEPS:
+            steps[MAX_STEPS // 2 : -MAX_STEPS // 2] = ["…"]
+        yield f'node "{cycle[0]}" is part of a cycle: {" → ".join(steps)}'
 
 
 def find_cycle(ids: Iterable[str], edges: Iterable[Edge]) -> list[str]:
@@ -171,9 +190,6 @@ def expressions(value: Json) -> Iterator[str]:
 def _config_problems(node: Node) -> Iterator[str]:
     where = f'node "{node.id}"'
     config = node.config or {}
-    if depth_of(config) > MAX_DEPTH:
-        yield f"{where}: config nests deeper than {MAX_DEPTH} levels"
-        return
     if "tool" in config and "model" in config:
         yield f"{where}: config has both tool and model; a node does one of them"
     elif "tool" in config:
@@ -200,25 +216,30 @@ def _config_problems(node: Node) -> Iterator[str]:
 def _jmespath_problem(expression: object) -> str | None:
     if not isinstance(expression, str):
         return "$expr takes a JMESPath string"
+    if len(expression) > MAX_EXPRESSION:
+        return f"an expression has {len(expression):,} characters; at most {MAX_EXPRESSION:,} fit"
     try:
         jmespath.compile(expression)
-    except (JMESPathError, RecursionError) as error:
-        reason = str(error).splitlines()[0] if str(error) else "too deeply nested"
-        return f'"{expression[:200]}" is not JMESPath: {reason}'
+    except RecursionError:
+        return f'"{shown(expression)}" is not JMESPath: too deeply nested'
+    except (JMESPathError, ValueError) as error:
+        reason = (str(error).splitlines() or ["it does not parse"])[0]
+        return f'"{shown(expression)}" is not JMESPath: {shown(reason)}'
     return None
 
 
 def _unknown_words(raw: dict[str, Any]) -> Iterator[str]:
     nodes = raw.get("nodes")
-    for node in nodes if isinstance(nodes, list) else ():
+    for index, node in enumerate(nodes if isinstance(nodes, list) else ()):
         if not isinstance(node, dict):
             continue
-        kind, pool = node.get("kind"), node.get("pool")
-        where = f'node "{node.get("id")}"'
+        kind, pool, where = node.get("kind"), node.get("pool"), f"nodes[{index}]"
+        if isinstance(node.get("id"), str):
+            where = f'node "{shown(node["id"])}"'
         if kind is not None and kind not in KINDS:
-            yield f'{where}: unknown kind "{kind}"; accepted are {", ".join(KINDS)}'
+            yield f'{where}: unknown kind "{shown(kind)}"; accepted are {", ".join(KINDS)}'
         if pool is not None and pool not in POOLS:
-            yield f'{where}: unknown pool "{pool}"; accepted are {", ".join(POOLS)}'
+            yield f'{where}: unknown pool "{shown(pool)}"; accepted are {", ".join(POOLS)}'
 
 
 def _name_node(raw: dict[str, Any], path: str) -> str:
@@ -228,13 +249,13 @@ def _name_node(raw: dict[str, Any], path: str) -> str:
     if path.startswith("nodes[") and index.isdigit() and isinstance(nodes, list):
         node = nodes[int(index)]
         if isinstance(node, dict) and isinstance(node.get("id"), str):
-            return f'node "{node["id"]}": {path}'
+            return f'node "{shown(node["id"])}": {path}'
     return path or "workflow"
 
 
 def _from_agents(raw: dict[str, Any]) -> dict[str, Any]:
     """Seed 003's form: trigger → each agent in turn → output."""
-    if "nodes" in raw or "edges" in raw:
+    if raw.get("nodes") is not None or raw.get("edges") is not None:
         raise Invalid("a workflow has either agents or nodes and edges, not both")
     agents = raw["agents"]
     if not isinstance(agents, list) or not agents:
@@ -246,6 +267,8 @@ def _from_agents(raw: dict[str, Any]) -> dict[str, Any]:
         name, config = agent.get("name"), agent.get("config") or {}
         if not isinstance(name, str) or not name:
             raise Invalid(f"agents[{number - 1}].name: is missing")
+        if not isinstance(agent.get("id"), str | None):
+            raise Invalid(f"agents[{number - 1}].id: is a string")
         if not isinstance(config, dict):
             raise Invalid(f"agents[{number - 1}].config: is an object")
         if "tool" not in config and "model" not in config:
@@ -253,10 +276,7 @@ def _from_agents(raw: dict[str, Any]) -> dict[str, Any]:
         node_id = agent.get("id") or f"agent-{number}"
         nodes.append({"id": node_id, "kind": "agent", "name": name, "config": config})
     nodes.append({"id": "output", "kind": "output"})
-    edges = [
-        {"source": before["id"], "target": after["id"]}
-        for before, after in pairwise(nodes)
-    ]
+    edges = [{"source": before["id"], "target": after["id"]} for before, after in pairwise(nodes)]
     workflow = {"name": raw.get("name"), "nodes": nodes, "edges": edges}
     if raw.get("description") is not None:
         workflow["description"] = raw["description"]

@@ -280,10 +280,16 @@ class EventStore(ABC):
 
     @abstractmethod
     async def claim(
-        self, holder: str, *, limit: int, offers: frozenset[str] = frozenset()
+        self,
+        holder: str,
+        *,
+        tenant: str | None,
+        limit: int,
+        offers: frozenset[str] = frozenset(),
     ) -> list[Execution]:
         """Give `holder` up to `limit` executions that nobody holds: unfinished, not
-        registered, requiring no more than `offers`; highest priority first, then oldest.
+        registered, of the tenant (None: of any), requiring no more than `offers`;
+        highest priority first, then oldest.
         Each gets attempt + 1 and a fresh numbering. Two callers never get the same."""
 
     @abstractmethod

@@ -1,0 +1,1 @@
+"""Socket.IO namespaces: decode, call, encode; nothing is decided here."""

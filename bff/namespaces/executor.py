@@ -1,0 +1,222 @@
+"""Namespace `/executor`: executors claim executions and push their events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, StrictInt
+
+from bff.auth import Authenticator, Principal
+from bff.claims import Claims
+from bff.ingest import Ingest, Writer
+from bff.leases import Leases
+from bff.namespaces.credentials import Expiry, expires_at, header_token
+from bff.outlet import Frame, Outlet
+from bff.sockets import Namespace, event_frame
+from contract.errors import Forbidden, Invalid, InvalidRequest
+from contract.events import EVENT_TYPES
+from contract.messages import (
+    EXECUTORS,
+    MAX_EXECUTOR_MESSAGE_BYTES,
+    Claim,
+    Events,
+    Heartbeat,
+    Held,
+    Output,
+    Refresh,
+    Register,
+)
+from contract.values import Id, Model, parse
+
+
+class Credentials(Model):
+    """What an executor connects with, besides its token."""
+
+    token: Any = None
+    executor_id: Id
+    capacity: Annotated[StrictInt, Field(ge=0)] = 1
+    offers: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Executor:
+    principal: Principal
+    outlet: Outlet
+    expiry: Expiry
+    id: str
+    capacity: int
+    offers: frozenset[str]
+
+    @property
+    def writer(self) -> Writer:
+        return Writer(self.id, self.principal.scope)
+
+
+class Executors(Namespace):
+    """What executors may send, and who they are."""
+
+    transports: ClassVar[frozenset[str]] = frozenset({"websocket"})
+
+    def __init__(
+        self, authenticator: Authenticator, claims: Claims, leases: Leases, ingest: Ingest
+    ) -> None:
+        super().__init__(EXECUTORS)
+        self._authenticator = authenticator
+        self._claims = claims
+        self._leases = leases
+        self._ingest = ingest
+        self._executors: dict[str, _Executor] = {}
+        self.handlers = {
+            "claim": self._claim,
+            "events": self._events,
+            "heartbeat": self._heartbeat,
+            "output": self._output,
+            "refresh": self._refresh,
+            "release": self._release,
+            "register": self._register,
+            **{name: self._single(name) for name in EVENT_TYPES},
+        }
+
+    def describe(self) -> list[dict[str, Any]]:
+        """The executors that are connected: id, capacity, what they offer."""
+        return [
+            {"executorId": one.id, "capacity": one.capacity, "offers": sorted(one.offers)}
+            for one in self._executors.values()
+        ]
+
+    def offer_work(self) -> None:
+        """Tell all executors that there is something to claim."""
+        frame = event_frame(EXECUTORS, "work", {})
+        for executor in self._executors.values():
+            executor.outlet.write(frame)
+
+    def cancel(self, executor_id: str, execution_id: str, attempt: int) -> None:
+        """Tell this executor to cancel; a lost message comes again with its heartbeat."""
+        frame: Frame | None = None
+        for executor in self._executors.values():
+            if executor.id == executor_id:
+                payload = {"executionId": execution_id, "attempt": attempt}
+                frame = frame or event_frame(EXECUTORS, "cancel", payload)
+                executor.outlet.write(frame)
+
+    async def arrive(self, sid: str, outlet: Outlet, auth: object, environ: dict[str, Any]) -> None:
+        token = auth.get("token") if isinstance(auth, dict) else None
+        principal = self._authenticator.authenticate(token or header_token(environ))
+        if not principal.may_run:
+            raise Forbidden(f"role {principal.role} may not run executions; executor may")
+        credentials = parse(Credentials, auth, InvalidRequest)
+        outlet.message_bytes = MAX_EXECUTOR_MESSAGE_BYTES
+        self._executors[sid] = _Executor(
+            principal=principal,
+            outlet=outlet,
+            expiry=Expiry(EXECUTORS, outlet, principal),
+            id=credentials.executor_id,
+            capacity=credentials.capacity,
+            offers=frozenset(credentials.offers),
+        )
+
+    async def depart(self, sid: str) -> None:
+        self._executors.pop(sid).expiry.cancel()
+
+    async def _claim(self, sid: str, argument: object) -> dict[str, Any]:
+        executor = self._executors[sid]
+        request = parse(Claim, argument if argument is not None else {}, InvalidRequest)
+        claimed = await self._claims.claim(
+            executor.principal, executor.id, request.max, executor.offers
+        )
+        executions = [one.model_dump(by_alias=True) for one in claimed]
+        return {"ok": True, "leaseMs": self._leases.lease_ms, "executions": executions}
+
+    async def _events(self, sid: str, argument: object) -> asyncio.Future[dict[str, Any]]:
+        batch = parse(Events, argument, Invalid)
+        head = self._ingest.submit(self._executors[sid].writer, batch)
+        return _then(head, lambda value: {"ok": True, "head": value})
+
+    def _single(self, name: str) -> Any:
+        async def take(sid: str, argument: object) -> asyncio.Future[dict[str, Any]]:
+            if not isinstance(argument, dict):
+                raise Invalid(f"{name}: the argument is an object with executionId")
+            writer = self._executors[sid].writer
+            held = parse(_Target, {k: argument.get(k) for k in ("executionId", "attempt")}, Invalid)
+            raw = {**argument, "type": name}
+            if raw.get("seq") is None:
+                raw.pop("seq", None)
+                seq = self._ingest.submit_single(writer, held.execution_id, held.attempt, raw)
+            else:
+                attempt = held.attempt or self._attempt(writer, held.execution_id)
+                batch = Events(execution_id=held.execution_id, attempt=attempt, events=[raw])
+                seq = self._ingest.submit(writer, batch)
+            return _then(seq, lambda value: {"ok": True, "seq": raw.get("seq", value)})
+
+        return take
+
+    def _attempt(self, writer: Writer, execution_id: str) -> int:
+        lease = self._leases.holding(execution_id, writer.holder)
+        if lease is None:
+            raise Invalid("attempt: is missing, and this executor holds no such execution")
+        return lease.attempt
+
+    async def _heartbeat(self, sid: str, argument: object) -> dict[str, Any]:
+        request = parse(Heartbeat, argument if argument is not None else {}, InvalidRequest)
+        lost, cancel = await self._leases.heartbeat(self._executors[sid].id, request.executions)
+        return {"ok": True, "lost": lost, "cancel": cancel}
+
+    async def _output(self, sid: str, argument: object) -> dict[str, Any]:
+        request = parse(Output, argument, InvalidRequest)
+        output = await self._claims.output(self._executors[sid].principal, request)
+        return {"ok": True, "output": output}
+
+    async def _refresh(self, sid: str, argument: object) -> dict[str, Any]:
+        executor = self._executors[sid]
+        token = parse(Refresh, argument, InvalidRequest).token
+        principal = self._authenticator.authenticate(token)
+        if not principal.may_run or principal.tenant != executor.principal.tenant:
+            raise Forbidden("the new token may not run this tenant's executions")
+        executor.principal = principal
+        executor.expiry.renew(principal)
+        return {"ok": True, "expiresAt": expires_at(principal)}
+
+    async def _release(self, sid: str, argument: object) -> dict[str, Any]:
+        executor = self._executors[sid]
+        request = parse(Held, argument, InvalidRequest)
+        await self._claims.release(executor.principal, executor.id, request)
+        return {"ok": True}
+
+    async def _register(self, sid: str, argument: object) -> dict[str, Any]:
+        executor = self._executors[sid]
+        request = parse(Register, argument, InvalidRequest)
+        execution = await self._claims.register(executor.principal, executor.id, request)
+        return {
+            "ok": True,
+            "executionId": execution.id,
+            "attempt": execution.attempt,
+            "head": execution.head,
+            "leaseMs": self._leases.lease_ms,
+        }
+
+
+class _Target(Model):
+    execution_id: Id
+    attempt: Annotated[StrictInt, Field(ge=1)] | None = None
+
+
+def _then(
+    future: asyncio.Future[int], shape: Callable[[int], dict[str, Any]]
+) -> asyncio.Future[dict[str, Any]]:
+    """A future of the shaped result, failing as the first one does."""
+    shaped: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+
+    def done(future: asyncio.Future[int]) -> None:
+        error = future.exception()
+        if shaped.cancelled():
+            return
+        if error is not None:
+            shaped.set_exception(error)
+        else:
+            shaped.set_result(shape(future.result()))
+
+    future.add_done_callback(done)
+    return shaped

@@ -1,0 +1,485 @@
+"""python-socketio with its traps closed: what comes in is vetted, whole and in order.
+
+Nothing here knows executions; a namespace gets decoded arguments and gives answers.
+Each trap that this module closes has a test of its own name in
+`tests/bff/test_sockets.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import engineio
+import orjson
+import socketio
+from aiohttp import web
+from engineio import payload as engine_payload
+from engineio.async_drivers.aiohttp import translate_request
+from engineio.async_socket import AsyncSocket
+from socketio import packet as socket_packet
+from socketio.exceptions import ConnectionRefusedError as Refused
+
+from bff.outlet import Frame, Outlet, OutletWebSocket
+from contract.errors import (
+    ErrorCode,
+    Forbidden,
+    InvalidRequest,
+    RunroomError,
+    Unauthorized,
+    Unavailable,
+    refusal,
+    to_wire,
+)
+
+log = logging.getLogger("bff.sockets")
+
+UNAUTHENTICATED_SECONDS = 10
+"""How long a connection may stay without a namespace before it is closed."""
+MAX_POST_PACKETS = 10_000
+MAX_IN_FLIGHT = 64
+"""Answers a connection may wait for before its next message is read."""
+GOING_AWAY = 1001
+
+_ENGINE_TYPES = frozenset("123456")
+_SOCKET_TYPES = frozenset("0123456")
+_MESSAGE = "4"
+
+
+def well_formed(packet: str) -> bool:
+    """Whether a text is an engine.io packet that engine.io and Socket.IO can parse."""
+    if not packet or packet[0] not in _ENGINE_TYPES:
+        return False
+    return packet[0] != _MESSAGE or (len(packet) > 1 and packet[1] in _SOCKET_TYPES)
+
+
+class Malformed:
+    """Stands for arguments that are not JSON, so that their caller can be answered."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+class _Json:
+    """orjson in the form of the `json` module, but for errors, which become `Malformed`."""
+
+    @staticmethod
+    def loads(text: str) -> Any:
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError as error:
+            return Malformed(str(error))
+
+    @staticmethod
+    def dumps(value: Any, **_: Any) -> str:
+        return orjson.dumps(value).decode()
+
+
+class _Packet(socket_packet.Packet):
+    json = _Json
+    uses_binary_events = False  # spares a walk through every payload; none holds bytes
+
+
+class _WebSocket(OutletWebSocket):
+    vet = staticmethod(well_formed)
+
+
+class _Body:
+    """A request's whole body, in the form that engine.io reads."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    async def read(self, _: int = -1) -> bytes:
+        return self._data
+
+
+class _Engine(engineio.AsyncServer):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._async: dict[str, Any]
+        # one read() of a body may miss its second TCP segment, and 17 packets in one
+        # payload are dropped whole: so bodies are read here, and counted here
+        engine_payload.Payload.max_decode_packets = MAX_POST_PACKETS
+        self._async = {
+            **self._async,
+            "websocket": _WebSocket,
+            "translate_request": self._translate,
+        }
+
+    def create_queue(self, *_: Any, **__: Any) -> Outlet:
+        return Outlet()
+
+    def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
+        if getattr(target, "__func__", None) is AsyncSocket._send_ping:
+            target.__self__.queue.ping_after(self.ping_interval)
+            return None
+        return super().start_background_task(target, *args, **kwargs)
+
+    async def _translate(self, request: web.Request) -> dict[str, Any]:
+        environ: dict[str, Any] = translate_request(request)
+        if request.method == "POST":
+            body = await self._body(request)
+            environ["wsgi.input"] = _Body(body)
+            environ["CONTENT_LENGTH"] = str(len(body))
+        return environ
+
+    async def _body(self, request: web.Request) -> bytes:
+        socket = self.sockets.get(request.query.get("sid"))
+        if socket is None:
+            return b""  # engine.io answers it
+        body = bytearray()
+        async for chunk in request.content.iter_any():
+            body += chunk
+            if len(body) > self.max_http_buffer_size:
+                await socket.queue.abort()
+                raise web.HTTPRequestEntityTooLarge(self.max_http_buffer_size, len(body))
+        try:
+            packets = body.decode().split("\x1e") if body else []
+        except UnicodeDecodeError:
+            packets = [""]
+        limit = socket.queue.message_bytes
+        kept = [packet for packet in packets if packet[:1] != "b"]  # binary is dropped
+        if len(kept) > MAX_POST_PACKETS or not all(map(well_formed, kept)):
+            await socket.queue.abort()
+            raise web.HTTPBadRequest(text="the body is not an Engine.IO payload")
+        if any(len(packet.encode()) > limit for packet in kept):
+            await socket.queue.abort()
+            raise web.HTTPRequestEntityTooLarge(limit, len(body))
+        return "\x1e".join(kept).encode()
+
+
+class _Manager(socketio.AsyncManager):
+    def basic_disconnect(self, sid: str, namespace: str, **_: Any) -> None:
+        # the library looks for the client in every room; here it is in these two only
+        for room in (sid, None):
+            self.basic_leave_room(sid, namespace, room)
+        self.callbacks.pop(sid, None)
+        for pending in (self.pending_connect, self.pending_disconnect):
+            if sid in pending.get(namespace, ()):
+                pending[namespace].remove(sid)
+                if not pending[namespace]:
+                    del pending[namespace]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a handler returns when something must follow its acknowledgement.
+
+    Attributes:
+        value: the acknowledgement.
+        then: called right after the acknowledgement was queued, whether or not the
+            client asked for one; gets True if it did.
+    """
+
+    value: Any
+    then: Callable[[bool], None]
+
+
+Handler = Callable[..., Awaitable[Any]]
+
+
+class Namespace(socketio.AsyncNamespace):
+    """One namespace: a connect handler, a disconnect handler and a table of events.
+
+    A handler in `handlers` gets `(sid, argument)` and returns the acknowledgement, an
+    `Answer`, or a Future of an acknowledgement that may come later while the next
+    message is read. It raises `RunroomError` to refuse.
+    """
+
+    handlers: Mapping[str, Handler]
+    transports: ClassVar[frozenset[str]] = frozenset({"websocket", "polling"})
+
+    async def arrive(self, sid: str, outlet: Outlet, auth: object, environ: dict[str, Any]) -> None:
+        """A client wants to connect with `auth`.
+
+        Raises:
+            Unauthorized, Forbidden: the client is refused for good.
+            Unavailable: its transport is closed, so that it tries again.
+        """
+        raise Forbidden("this namespace takes no connections")
+
+    async def depart(self, sid: str) -> None:
+        """The client is gone; called once for each `arrive` that returned."""
+
+    def refused(self, sid: str, event: str, argument: object, error: RunroomError) -> None:
+        """An event without an acknowledgement was refused; tell the client if it helps."""
+
+
+class SocketServer(socketio.AsyncServer):
+    """A Socket.IO server whose namespaces are `Namespace`s and whose queues are outlets."""
+
+    def __init__(self, *, max_message_bytes: int, origins: Callable[[str, dict[str, Any]], bool]) -> None:
+        """
+        Args:
+            max_message_bytes: the longest message of any connection; an outlet's
+                `message_bytes` limits its own further.
+            origins: whether a request with this Origin header is welcome.
+        """
+        super().__init__(
+            client_manager=_Manager(),
+            async_mode="aiohttp",
+            async_handlers=False,  # else five quick events arrive in any order
+            serializer=_Packet,
+            cors_allowed_origins=origins,
+            cors_credentials=False,
+            max_http_buffer_size=max_message_bytes,
+            logger=logging.getLogger("bff.socketio"),
+            engineio_logger=logging.getLogger("bff.engineio"),
+        )
+        self._doors: dict[str, asyncio.TimerHandle] = {}
+        self._in_flight: dict[str, set[asyncio.Future[Any]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def outlet(self, eio_sid: str) -> Outlet:
+        """The way out of a connection that is open."""
+        outlet: Outlet = self.eio.sockets[eio_sid].queue
+        return outlet
+
+    def transport_of(self, eio_sid: str) -> str:
+        """`websocket` or `polling`."""
+        return "websocket" if self.eio.sockets[eio_sid].upgraded else "polling"
+
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self.eio.sockets)
+
+    async def leave(self, *, grace: float) -> None:
+        """Close every transport, so that stock clients come back by themselves.
+
+        Args:
+            grace: seconds to let backlogs be written before the rest is cut.
+        """
+        outlets = [socket.queue for socket in list(self.eio.sockets.values())]
+        await asyncio.gather(*(outlet.close(GOING_AWAY, "restart") for outlet in outlets))
+        deadline = asyncio.get_running_loop().time() + grace
+        while self.eio.sockets and asyncio.get_running_loop().time() < deadline:
+            self._forget_closed()
+            await asyncio.sleep(0.02)
+        await asyncio.gather(*(outlet.abort() for outlet in outlets))
+        for door in self._doors.values():
+            door.cancel()
+
+    def _forget_closed(self) -> None:
+        for eio_sid, socket in list(self.eio.sockets.items()):
+            if socket.closed:
+                self.eio.sockets.pop(eio_sid, None)
+
+    # what python-socketio calls
+
+    def _engineio_server_class(self) -> type[_Engine]:
+        return _Engine
+
+    async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
+        socket = self.eio.sockets[eio_sid]
+        socket.queue.bind(socket)
+        self._watch_door(eio_sid)
+        await super()._handle_eio_connect(eio_sid, environ)
+
+    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+        door = self._doors.pop(eio_sid, None)
+        if door is not None:
+            door.cancel()
+        self._in_flight.pop(eio_sid, None)
+        self.eio.sockets[eio_sid].queue.detach()
+        await super()._handle_eio_disconnect(eio_sid, reason)
+        # engine.io forgets a WebSocket only when its request ends, and a polling
+        # connection only when it polls again
+        asyncio.get_running_loop().call_soon(self._forget, eio_sid)
+
+    def _forget(self, eio_sid: str) -> None:
+        socket = self.eio.sockets.get(eio_sid)
+        if socket is not None and socket.closed and not socket.upgraded:
+            del self.eio.sockets[eio_sid]
+
+    def _watch_door(self, eio_sid: str) -> None:
+        loop = asyncio.get_running_loop()
+        self._doors[eio_sid] = loop.call_later(UNAUTHENTICATED_SECONDS, self._shut_door, eio_sid)
+
+    def _shut_door(self, eio_sid: str) -> None:
+        self._doors.pop(eio_sid, None)
+        socket = self.eio.sockets.get(eio_sid)
+        if socket is not None:
+            log.info("closed %s: no namespace within %s s", eio_sid, UNAUTHENTICATED_SECONDS)
+            self._spawn(socket.queue.abort())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _handle_eio_message(self, eio_sid: str, data: object) -> None:
+        if not isinstance(data, str):
+            return  # binary: refused where it was announced
+        try:
+            packet = _Packet(encoded_packet=data)
+        except ValueError:
+            await self.outlet(eio_sid).abort()
+            return
+        if isinstance(packet.data, Malformed) and packet.packet_type != socket_packet.EVENT:
+            await self.outlet(eio_sid).abort()
+        elif packet.packet_type in (socket_packet.BINARY_EVENT, socket_packet.BINARY_ACK):
+            await self._answer_binary(eio_sid, packet)
+        elif packet.packet_type == socket_packet.CONNECT_ERROR:
+            await self.outlet(eio_sid).abort()
+        elif packet.packet_type == socket_packet.CONNECT:
+            await self._handle_connect(eio_sid, packet.namespace, packet.data)
+        elif packet.packet_type == socket_packet.DISCONNECT:
+            await self._handle_disconnect(eio_sid, packet.namespace)
+        elif packet.packet_type == socket_packet.EVENT:
+            await self._handle_event(eio_sid, packet.namespace, packet.id, packet.data)
+
+    async def _answer_binary(self, eio_sid: str, packet: _Packet) -> None:
+        if packet.packet_type == socket_packet.BINARY_EVENT and packet.id is not None:
+            error = InvalidRequest("binary attachments are not accepted; send JSON")
+            await self._acknowledge(eio_sid, packet.namespace, packet.id, refusal(error))
+
+    async def _handle_connect(self, eio_sid: str, namespace: str | None, data: object) -> None:
+        if self.namespace_handlers.get(namespace or "/") is None:
+            error = {"message": "not_found", "data": {"code": "not_found"}}
+            await self._send_packet(
+                eio_sid, _Packet(socket_packet.CONNECT_ERROR, data=error, namespace=namespace)
+            )
+            return
+        await super()._handle_connect(eio_sid, namespace, data)
+        if eio_sid not in self.environ:  # it went while it was being let in
+            await self._handle_disconnect(eio_sid, namespace)
+        elif self._connected(eio_sid) and (door := self._doors.pop(eio_sid, None)):
+            door.cancel()
+
+    async def _handle_disconnect(
+        self, eio_sid: str, namespace: str | None, reason: str | None = None
+    ) -> None:
+        if self.manager.sid_from_eio_sid(eio_sid, namespace or "/") is None:
+            return
+        await super()._handle_disconnect(eio_sid, namespace, reason)
+        socket = self.eio.sockets.get(eio_sid)
+        open_still = socket is not None and not socket.closing
+        if open_still and not self._connected(eio_sid) and eio_sid not in self._doors:
+            self._watch_door(eio_sid)
+
+    def _connected(self, eio_sid: str) -> bool:
+        sid_of = self.manager.sid_from_eio_sid
+        return any(
+            self.manager.is_connected(sid_of(eio_sid, namespace), namespace)
+            for namespace in self.namespace_handlers
+        )
+
+    async def _handle_event(self, eio_sid: str, namespace: str | None, id: int | None, data: Any) -> None:
+        namespace = namespace or "/"
+        sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
+        if not self.manager.is_connected(sid, namespace):
+            return
+        outlet = self.outlet(eio_sid)
+        if outlet.backlog > outlet.message_bytes:
+            await outlet.drained()  # a client that does not read is not read either
+        answer = await self._run(namespace, sid, id, data)
+        if isinstance(answer, asyncio.Future):
+            await self._answer_later(eio_sid, namespace, id, answer)
+            return
+        then = None
+        if isinstance(answer, Answer):
+            answer, then = answer.value, answer.then
+        if id is not None:
+            await self._acknowledge(eio_sid, namespace, id, answer)
+        if then is not None:
+            then(id is not None)
+
+    async def _run(self, namespace: str, sid: str, id: int | None, data: Any) -> Any:
+        handler: Namespace = self.namespace_handlers[namespace]
+        event, argument = "", None
+        try:
+            event, argument = _call(data)
+            call = handler.handlers.get(event)
+            if call is None:
+                accepted = ", ".join(sorted(handler.handlers))
+                raise InvalidRequest(f'unknown event "{event[:100]}"; accepted are {accepted}')
+            return await call(sid, argument)
+        except RunroomError as error:
+            if id is None:
+                handler.refused(sid, event, argument, error)
+            return refusal(error)
+        except Exception:
+            log.exception("event failed: namespace=%s event=%s", namespace, event)
+            return refusal(Unavailable("the server failed to answer; try again"))
+
+    async def _answer_later(
+        self, eio_sid: str, namespace: str, id: int | None, answer: asyncio.Future[Any]
+    ) -> None:
+        waiting = self._in_flight.setdefault(eio_sid, set())
+        waiting.add(answer)
+
+        def done(answer: asyncio.Future[Any]) -> None:
+            waiting.discard(answer)
+            if id is not None and not answer.cancelled() and eio_sid in self.environ:
+                self._spawn(self._acknowledge(eio_sid, namespace, id, _outcome(answer)))
+
+        answer.add_done_callback(done)
+        while len(waiting) >= MAX_IN_FLIGHT:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _acknowledge(self, eio_sid: str, namespace: str | None, id: int, value: Any) -> None:
+        await self._send_packet(
+            eio_sid, _Packet(socket_packet.ACK, namespace=namespace, id=id, data=[value])
+        )
+
+    async def _trigger_event(self, event: str, namespace: str, *arguments: Any) -> Any:
+        """Only connect and disconnect come here, and only from the library itself."""
+        handler: Namespace = self.namespace_handlers[namespace]
+        sid = arguments[0]
+        if event == "disconnect":
+            try:
+                await handler.depart(sid)
+            except Exception:
+                log.exception("disconnect failed: namespace=%s", namespace)
+            return None
+        eio_sid = self.manager.eio_sid_from_sid(sid, namespace)
+        outlet = self.outlet(eio_sid)
+        environ, auth = arguments[1], (arguments[2] if len(arguments) > 2 else None)
+        try:
+            if self.transport_of(eio_sid) not in handler.transports:
+                raise Unauthorized("connect by WebSocket", ErrorCode.WEBSOCKET_REQUIRED)
+            await handler.arrive(sid, outlet, auth, environ)
+        except Exception as error:
+            if isinstance(error, RunroomError) and not isinstance(error, Unavailable):
+                who = isinstance(error, Unauthorized | Forbidden)
+                message = ErrorCode.UNAUTHORIZED if who else error.code
+                raise Refused(message.value, to_wire(error)) from None
+            if not isinstance(error, Unavailable):
+                log.exception("connect failed: namespace=%s", namespace)
+            # a CONNECT_ERROR would keep a stock client away for good
+            await outlet.abort()
+            return False
+        return True
+
+
+def _call(data: Any) -> tuple[str, Any]:
+    """The event's name and its argument."""
+    if isinstance(data, Malformed):
+        raise InvalidRequest(f"the arguments are not JSON: {data.reason}")
+    if not isinstance(data, list) or not data or not isinstance(data[0], str):
+        raise InvalidRequest("an event is a list: its name, then its argument")
+    return data[0], data[1] if len(data) > 1 else None
+
+
+def _outcome(answer: asyncio.Future[Any]) -> Any:
+    error = answer.exception()
+    if error is None:
+        return answer.result()
+    if isinstance(error, RunroomError):
+        return refusal(error)
+    log.error("event failed", exc_info=error)
+    return refusal(Unavailable("the server failed to answer; try again"))
+
+
+def event_packet(namespace: str, event: str, payload: bytes) -> bytes:
+    """The engine.io text of one Socket.IO event whose argument is encoded already."""
+    return b'42%s,["%s",%s]' % (namespace.encode(), event.encode(), payload)
+
+
+def event_frame(namespace: str, event: str, value: Any) -> Frame:
+    """A frame with one Socket.IO event."""
+    return Frame((event_packet(namespace, event, orjson.dumps(value)),))

@@ -1,0 +1,1 @@
+"""Commands for people: one verb a file, run with `python -m scripts.VERB`."""

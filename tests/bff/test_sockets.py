@@ -1,0 +1,512 @@
+"""The traps of python-socketio, each closed: real sockets, raw clients."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket as plain_socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from bff import sockets
+from bff.forms import SINGLE
+from bff.outlet import Outlet
+from bff.sockets import Answer, Namespace, SocketServer, event_frame
+from bff.stores.base import StoredEvent
+from contract.errors import NotFound, RunroomError, Unauthorized, Unavailable
+from tests.support.engine import Client, Polling, Session, WebSocket, upgrade, websocket
+
+NAME = "/executions"
+
+
+class Recorder(Namespace):
+    """Answers `echo`, remembers all it was given."""
+
+    def __init__(self) -> None:
+        super().__init__(NAME)
+        self.calls: list[Any] = []
+        self.arrived: dict[str, Outlet] = {}
+        self.departed: list[str] = []
+        self.refusals: list[tuple[str, RunroomError]] = []
+        self.later: list[asyncio.Future[Any]] = []
+        self.handlers = {
+            "echo": self._echo,
+            "slow": self._slow,
+            "later": self._later,
+            "then": self._then,
+            "fail": self._fail,
+            "refuse": self._refuse,
+        }
+
+    async def arrive(self, sid: str, outlet: Outlet, auth: Any, environ: dict[str, Any]) -> None:
+        token = auth.get("token") if isinstance(auth, dict) else None
+        match token:
+            case "wrong":
+                raise Unauthorized("the token is not valid")
+            case "later":
+                raise Unavailable("not now")
+            case "bug":
+                raise KeyError("a bug")
+        self.arrived[sid] = outlet
+
+    async def depart(self, sid: str) -> None:
+        self.departed.append(sid)
+
+    def refused(self, sid: str, event: str, argument: object, error: RunroomError) -> None:
+        self.refusals.append((event, error))
+
+    async def _echo(self, sid: str, argument: Any) -> Any:
+        self.calls.append(argument)
+        return {"ok": True, "echo": argument}
+
+    async def _slow(self, sid: str, argument: Any) -> Any:
+        await asyncio.sleep(0.05 / (1 + argument))
+        self.calls.append(argument)
+        return argument
+
+    async def _later(self, sid: str, argument: Any) -> Any:
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.later.append(future)
+        return future
+
+    async def _then(self, sid: str, argument: Any) -> Answer:
+        outlet = self.arrived[sid]
+        return Answer("answer", lambda _: outlet.write(event_frame(NAME, "after", {})))
+
+    async def _fail(self, sid: str, argument: Any) -> Any:
+        raise ZeroDivisionError
+
+    async def _refuse(self, sid: str, argument: Any) -> Any:
+        raise NotFound("no such thing")
+
+
+class Setup:
+    def __init__(self, url: str, server: SocketServer, namespace: Recorder) -> None:
+        self.url = url
+        self.server = server
+        self.namespace = namespace
+        self.session = Session()
+
+    async def websocket(self, **options: Any) -> Client:
+        client = Client(await websocket(self.session, self.url, **options), NAME)
+        assert (await client.connect({"token": "good"}))[0] == "0"
+        return client
+
+    async def polling(self) -> Client:
+        client = Client(await Polling(self.session, self.url).open(), NAME)
+        assert (await client.connect({"token": "good"}))[0] == "0"
+        return client
+
+    def outlet(self) -> Outlet:
+        return next(iter(self.namespace.arrived.values()))
+
+
+@pytest.fixture
+async def setup() -> AsyncIterator[Setup]:
+    server = SocketServer(max_message_bytes=1_000_000, origins=lambda origin, _: "good" in (origin or ""))
+    namespace = Recorder()
+    server.register_namespace(namespace)
+    app = web.Application()
+    server.attach(app)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.2)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    made = Setup(f"http://127.0.0.1:{port}", server, namespace)
+    yield made
+    await server.leave(grace=1)
+    await made.session.close()
+    await server.shutdown()
+    await runner.cleanup()
+
+
+async def until(condition: Any, timeout: float = 5) -> None:
+    async with asyncio.timeout(timeout):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def logs(count: int, size: int = 10) -> list[StoredEvent]:
+    return [
+        StoredEvent(n, "log", b'{"seq":%d,"x":"%s"}' % (n, b"x" * size)) for n in range(1, count + 1)
+    ]
+
+
+async def test_handler_order_is_the_order_of_arrival(setup: Setup) -> None:
+    client = await setup.websocket()
+    for number in range(6):
+        await client.emit("slow", number)
+    assert await client.call("echo", "last") == {"ok": True, "echo": "last"}
+    assert setup.namespace.calls == [0, 1, 2, 3, 4, 5, "last"]
+
+
+async def test_late_answers_do_not_hold_up_the_next_message(setup: Setup) -> None:
+    client = await setup.websocket()
+    await client.send(f'42{NAME},900["later"]')
+    assert await client.call("echo", 1) == {"ok": True, "echo": 1}
+    setup.namespace.later[0].set_exception(NotFound("gone"))
+    answer = await client.acknowledged(900)
+    assert answer == {"ok": False, "error": {"code": "not_found", "message": "gone"}}
+
+
+async def test_late_answers_are_bounded(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "MAX_IN_FLIGHT", 3)
+    client = await setup.websocket()
+    for _ in range(3):
+        await client.emit("later")
+    await client.emit("echo", "waits")
+    await until(lambda: len(setup.namespace.later) == 3)
+    await asyncio.sleep(0.05)
+    assert setup.namespace.calls == []
+    setup.namespace.later[0].set_result(None)
+    await until(lambda: setup.namespace.calls == ["waits"])
+
+
+@pytest.mark.parametrize("event", ["connect", "disconnect", "connect_error", "nothing", ""])
+async def test_reserved_event_names_run_no_handler(setup: Setup, event: str) -> None:
+    client = await setup.websocket()
+    answer = await client.call(event, {"token": "bug"})
+    assert answer["error"]["code"] == "invalid_request"
+    assert len(setup.namespace.arrived) == 1
+    assert setup.namespace.departed == []
+    assert (await client.call("echo", 1))["ok"]
+
+
+@pytest.mark.parametrize("data", ["[]", "{}", '"echo"', "[1]", "[null]", "5x"])
+async def test_events_that_are_no_lists_are_answered(setup: Setup, data: str) -> None:
+    client = await setup.websocket()
+    if data[0] != "5":
+        answer = await client.call_raw(data)
+        assert answer["error"]["code"] == "invalid_request"
+    assert (await client.call("echo", 1))["ok"]
+
+
+@pytest.mark.parametrize(
+    "poison", ["NaN", "Infinity", "[", '"\\ud800"', "1e999", "[" * 2000, "\x00", "{'a':1}"]
+)
+async def test_nan_and_other_non_json_is_answered_with_its_id(setup: Setup, poison: str) -> None:
+    client = await setup.websocket()
+    answer = await client.call_raw(f'["echo",{poison}]')
+    assert (answer["ok"], answer["error"]["code"]) == (False, "invalid_request")
+    assert setup.namespace.calls == []
+    assert (await client.call("echo", 1))["ok"]
+
+
+async def test_connect_refused_answers_and_leaves_nothing(setup: Setup) -> None:
+    client = Client(await websocket(setup.session, setup.url), NAME)
+    kind, value = await client.connect({"token": "wrong"})
+    assert kind == "4"
+    assert (value["message"], value["data"]["code"]) == ("unauthorized", "token_invalid")
+    assert setup.server.manager.rooms == {}
+
+
+@pytest.mark.parametrize("token", ["bug", "later"])
+async def test_connect_limbo_trouble_closes_the_transport(
+    setup: Setup, token: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    wire = await websocket(setup.session, setup.url)
+    await Client(wire, NAME).send(f'40{NAME},{{"token":"{token}"}}')
+    await wire.closed()
+    await until(lambda: not setup.server.eio.sockets and not setup.server.environ)
+    assert setup.server.manager.rooms == {}
+    assert setup.server.manager.pending_connect == {}
+
+
+@pytest.mark.parametrize("auth", ["[]", '""', "0", '"\\ud800"', "[1,2]", '{"token":{}}', ""])
+async def test_connect_limbo_odd_auth_is_answered_or_closed(setup: Setup, auth: str) -> None:
+    wire = await websocket(setup.session, setup.url)
+    await wire.send(f"40{NAME},{auth}")
+    try:
+        assert (await wire.receive())[:2] in ("40", "44")
+    except ConnectionError:
+        await until(lambda: not setup.server.environ)
+    else:
+        await wire.socket.close()
+        await until(lambda: not setup.server.environ)
+    assert setup.server.manager.rooms == {}
+
+
+async def test_unknown_namespace_is_refused(setup: Setup) -> None:
+    kind, value = await Client(await websocket(setup.session, setup.url), "/nope").connect()
+    assert (kind, value["message"]) == ("4", "not_found")
+
+
+async def test_a_bug_in_a_handler_is_answered(
+    setup: Setup, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = await setup.websocket()
+    answer = await client.call("fail")
+    assert answer["error"]["code"] == "unavailable"
+    assert "event failed" in caplog.text
+
+
+async def test_a_refusal_without_a_callback_reaches_the_namespace(setup: Setup) -> None:
+    client = await setup.websocket()
+    await client.emit("refuse")
+    assert (await client.call("echo", 1))["ok"]
+    assert [event for event, _ in setup.namespace.refusals] == ["refuse"]
+
+
+async def test_what_follows_an_acknowledgement_comes_after_it(setup: Setup) -> None:
+    for client in (await setup.websocket(), await setup.polling()):
+        assert await client.call("then") == "answer"
+        assert client.events == []
+        assert await client.next_event() == ("after", {})
+
+
+async def test_binary_is_refused_and_held_nowhere(setup: Setup) -> None:
+    client = await setup.websocket()
+    await client.send(f'451-{NAME},7["echo",{{"_placeholder":true,"num":0}}]')
+    answer = await client.acknowledged(7)
+    assert answer["error"]["code"] == "invalid_request"
+    assert isinstance(client.wire, WebSocket)
+    for _ in range(20):
+        await client.wire.send(b"x" * 10_000)
+    await client.send(f'45999999999-{NAME},["echo"]')
+    assert (await client.call("echo", 1))["ok"]
+    assert setup.server._binary_packet == {}
+    polling = await setup.polling()
+    assert isinstance(polling.wire, Polling)
+    assert await polling.wire.post("b" + "QUJD" * 1000) == 200
+    assert (await polling.call("echo", 1))["ok"]
+
+
+@pytest.mark.parametrize(
+    "frame", ["", "x", "0", "7", "4", "4x", "49", "4/", "42/executions,1" + "2" * 120 + "[]", "44"]
+)
+async def test_malformed_frames_end_the_session_at_once(setup: Setup, frame: str) -> None:
+    client = await setup.websocket()
+    assert isinstance(client.wire, WebSocket)
+    await client.send(frame)
+    await client.wire.closed()
+    await until(lambda: not setup.server.eio.sockets)
+    assert len(setup.namespace.departed) == 1
+    assert setup.server.manager.rooms == {}
+
+
+async def test_a_message_over_the_limit_closes_with_1009(setup: Setup) -> None:
+    client = await setup.websocket()
+    assert isinstance(client.wire, WebSocket)
+    assert (await client.call("echo", "x" * 60_000))["ok"]
+    await client.emit("echo", "x" * 70_000)
+    assert await client.wire.closed() == 1009
+    await until(lambda: len(setup.namespace.departed) == 1)
+
+
+async def test_polling_body_in_two_segments_arrives_whole(setup: Setup) -> None:
+    client = await setup.polling()
+    assert isinstance(client.wire, Polling)
+    body = f'42{NAME},5["echo","{"y" * 3000}"]'.encode()
+    port = int(setup.url.rsplit(":", 1)[1])
+    with plain_socket.create_connection(("127.0.0.1", port)) as raw:
+        raw.setsockopt(plain_socket.IPPROTO_TCP, plain_socket.TCP_NODELAY, 1)
+        path = client.wire.url.removeprefix(setup.url)
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        for part in (head.encode() + body[:1000], body[1000:2000], body[2000:]):
+            await asyncio.get_running_loop().sock_sendall(_unblocked(raw), part)
+            await asyncio.sleep(0.05)
+        assert (await client.acknowledged(5))["echo"] == "y" * 3000
+
+
+def _unblocked(raw: plain_socket.socket) -> plain_socket.socket:
+    raw.setblocking(False)
+    return raw
+
+
+async def test_polling_payload_of_many_packets_is_handled_whole(setup: Setup) -> None:
+    client = await setup.polling()
+    assert isinstance(client.wire, Polling)
+    packets = [f'42{NAME},["echo",{number}]' for number in range(200)]
+    assert await client.wire.post(*packets) == 200
+    assert setup.namespace.calls == list(range(200))
+
+
+@pytest.mark.parametrize("body", ["x", "4\x1e", "40/executions\x1e7", "d=40", "\x1e\x1e"])
+async def test_malformed_polling_body_ends_the_session(setup: Setup, body: str) -> None:
+    client = await setup.polling()
+    assert isinstance(client.wire, Polling)
+    assert await client.wire.post(body) == 400
+    await until(lambda: len(setup.namespace.departed) == 1)
+    await until(lambda: not setup.server.eio.sockets)
+
+
+async def test_idle_unauthenticated_sockets_are_closed(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "UNAUTHENTICATED_SECONDS", 0.1)
+    idle = await websocket(setup.session, setup.url)
+    polling = await Polling(setup.session, setup.url).open()
+    await idle.closed()
+    with pytest.raises(ConnectionError):
+        while True:
+            await polling.poll()
+    await until(lambda: not setup.server.eio.sockets)
+
+
+async def test_connected_sockets_stay_and_are_closed_after_they_leave_their_namespace(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "UNAUTHENTICATED_SECONDS", 0.1)
+    client = await setup.websocket()
+    await asyncio.sleep(0.2)
+    assert (await client.call("echo", 1))["ok"]
+    await client.send(f"41{NAME},")
+    assert isinstance(client.wire, WebSocket)
+    await client.wire.closed()
+    assert len(setup.namespace.departed) == 1
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+async def test_origins_are_checked_for_each_transport(setup: Setup, transport: str) -> None:
+    url = f"{setup.url}/socket.io/?EIO=4&transport={transport}"
+    for origin, allowed in (("http://good", True), ("http://evil", False), ("null", False)):
+        headers = {"Origin": origin}
+        if transport == "polling":
+            async with setup.session.http.get(url, headers=headers) as response:
+                assert (response.status == 200) is allowed
+        elif allowed:
+            await (await setup.session.ws_connect(url, headers=headers)).close()
+        else:
+            with pytest.raises(aiohttp.WSServerHandshakeError):
+                await setup.session.ws_connect(url, headers=headers)
+
+
+async def test_frames_acknowledgements_and_pings_leave_in_one_order(setup: Setup) -> None:
+    client = await setup.websocket()
+    outlet = setup.outlet()
+    events = logs(2_000)
+
+    async def write() -> None:
+        for start in range(0, 2_000, 4):
+            outlet.write(SINGLE.encode("ex", events[start : start + 4]))
+            if start % 100 == 0:
+                await asyncio.sleep(0)
+
+    writing = asyncio.create_task(write())
+    for number in range(100):
+        assert (await client.call("echo", number))["echo"] == number
+    await writing
+    while len(client.events) < 2_000:
+        client.events.append(await client._next())
+    assert [payload["seq"] for _, payload in client.events] == list(range(1, 2_001))
+
+
+async def test_a_client_that_upgrades_from_polling_while_in_a_room_misses_nothing(
+    setup: Setup,
+) -> None:
+    for attempt in range(8):
+        polling = await setup.polling()
+        assert isinstance(polling.wire, Polling)
+        outlet = list(setup.namespace.arrived.values())[-1]
+        events = logs(3_000)
+        stop = asyncio.Event()
+
+        async def write(outlet: Outlet = outlet, events: list[StoredEvent] = events) -> None:
+            for event in events:
+                outlet.write(SINGLE.encode("ex", (event,)))
+                if event.seq % 10 == attempt:
+                    await asyncio.sleep(0.0005)
+            stop.set()
+
+        writing = asyncio.create_task(write())
+        seen: list[int] = []
+
+        def take(packets: list[str], seen: list[int] = seen) -> bool:
+            """Whether a noop was among them."""
+            prefix = f'42{NAME},["log",{{"seq":'
+            seen += [int(p[len(prefix) :].split(",")[0]) for p in packets if p.startswith(prefix)]
+            return "6" in packets
+
+        take(await polling.wire.poll())
+        probe = await upgrade(setup.session, polling.wire)
+        while not take(await polling.wire.poll()):
+            pass
+        await probe.send("5")
+        upgraded = Client(probe, NAME)
+        while len(seen) < 3_000:
+            packet = await probe.receive()
+            take([packet])
+        assert seen == list(range(1, 3_001))
+        assert outlet._direct or not outlet.empty()
+        assert (await upgraded.call("echo", 1))["ok"]
+        await writing
+        await probe.socket.close()
+
+
+async def test_a_probe_that_never_upgrades_leaves_polling_alive(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bff.outlet.PROBE_SECONDS", 0.2)
+    polling = await setup.polling()
+    assert isinstance(polling.wire, Polling)
+    probe = await upgrade(setup.session, polling.wire)
+    await polling.wire.poll()
+    await probe.closed()
+    assert (await polling.call("echo", 1))["ok"]
+
+
+async def test_stop_closes_transports_without_a_disconnect_packet(setup: Setup) -> None:
+    client = await setup.websocket()
+    polling = await setup.polling()
+    assert isinstance(polling.wire, Polling) and isinstance(client.wire, WebSocket)
+    waiting = asyncio.create_task(polling.wire.poll())
+    await asyncio.sleep(0.05)
+    await setup.server.leave(grace=1)
+    message = await client.wire.socket.receive()
+    assert message.type is aiohttp.WSMsgType.CLOSE and message.data == sockets.GOING_AWAY
+    with pytest.raises((ConnectionError, AssertionError)):
+        packets = await waiting
+        assert packets and not any(packet.startswith("41") for packet in packets)
+        raise ConnectionError
+    await until(lambda: len(setup.namespace.departed) == 2)
+
+
+async def test_a_client_that_stops_reading_is_not_read_either(setup: Setup) -> None:
+    client = await setup.websocket()
+    outlet, calls = setup.outlet(), setup.namespace.calls
+    total = 1_500
+
+    async def send() -> None:
+        for number in range(total):
+            await client.send(f'42{NAME},{number}["echo","{"z" * 20_000}"]')
+
+    sending = asyncio.create_task(send())
+    await until(lambda: outlet.backlog > outlet.message_bytes)
+    stood = -1
+    while stood != len(calls):
+        stood = len(calls)
+        await asyncio.sleep(0.2)
+    assert stood < total
+    assert outlet.backlog < 2 * outlet.message_bytes + 64 * 1024
+    for number in range(total):
+        await client.acknowledged(number)
+    await sending
+    assert len(calls) == total
+
+
+def _tasks_of(*owners: str) -> list[str]:
+    names = [repr(task.get_coro()) for task in asyncio.all_tasks()]
+    return [name for name in names if any(owner in name for owner in owners)]
+
+
+async def test_connections_come_and_go_without_a_trace(setup: Setup) -> None:
+    for _ in range(5):
+        clients = [await setup.websocket() for _ in range(10)]
+        clients += [await setup.polling() for _ in range(10)]
+        for client in clients:
+            if isinstance(client.wire, WebSocket):
+                await client.wire.socket.close()
+            else:
+                await client.wire.post("1")
+    await until(lambda: len(setup.namespace.departed) == 100)
+    await until(lambda: not setup.server.eio.sockets and not setup.server.environ)
+    assert setup.server.manager.rooms == {}
+    assert setup.server.manager.pending_connect == {}
+    assert setup.server._doors == {} and setup.server._in_flight == {}
+    await until(lambda: not _tasks_of("AsyncSocket", "SocketServer", "Outlet"))

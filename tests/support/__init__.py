@@ -1,0 +1,1 @@
+"""What several test modules use: raw clients and servers on free ports."""
