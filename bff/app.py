@@ -78,9 +78,10 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         def tell_viewers(execution_id: str, presence: ExecutorPresence) -> None:
             rooms.announce(execution_id, "executor", presence.to_wire())
 
+        # the namespace of executors is made last, but leases tell it what to do
         notices = Notices(
-            work=lambda: executors.offer_work(),
-            cancel=lambda *claim: executors.cancel(*claim),
+            work=lambda: executors.offer_work(),  # noqa: PLW0108
+            cancel=lambda *claim: executors.cancel(*claim),  # noqa: PLW0108
             executor=tell_viewers,
         )
         leases = Leases(
@@ -122,9 +123,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         await leases.start(ingest)
         stack.push_async_callback(sockets.shutdown)
 
-        runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=True, shutdown_timeout=1
-        )
+        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         listener = _listen(settings.host, settings.port)

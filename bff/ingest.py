@@ -203,9 +203,7 @@ class Ingest:
         await self._store.append(append)
         self.appended += len(stored)
         self._snapshots.advance(state)
-        row = replace(
-            row, head=state.seq, numbering=batch.numbering, summary=append.summary
-        )
+        row = replace(row, head=state.seq, numbering=batch.numbering, summary=append.summary)
         if state.terminal:
             self._rows.pop(row.id, None)
         else:
@@ -262,17 +260,19 @@ def _check_claim(row: Execution, batch: _Batch) -> None:
 def _encode(batch: _Batch, attempt: int, number: int | None = None) -> _Encoded:
     raw = batch.raw
     if number is not None:
-        raw = [{**event, "seq": number, "timestamp": event.get("timestamp") or now()} for event in raw]
-    events = parse_events(raw, batch.execution_id, attempt)
+        moment = now()
+        raw = [
+            {**event, "seq": number, "timestamp": event.get("timestamp") or moment} for event in raw
+        ]
     values: dict[str, bytes] = {}
+    events: list[AnyEvent] = []
     stored = []
-    for index, event in enumerate(events):
-        payload = encode(event)
+    for whole in parse_events(raw, batch.execution_id, attempt):
+        event, payload = whole, encode(whole)
         if len(payload) > PREVIEW_ABOVE_BYTES:
-            small = _with_preview(event, values)
-            if small is not event:
-                events[index] = event = small
-                payload = encode(event)
+            event = _with_preview(whole, values)
+            payload = encode(event)
+        events.append(event)
         stored.append(StoredEvent(event.seq, event.type, payload))
     return _Encoded(events, stored, values)
 
@@ -293,9 +293,7 @@ def _with_preview(event: AnyEvent, values: dict[str, bytes]) -> AnyEvent:
     return event.model_copy(update={member: short})
 
 
-def _folded(
-    state: ExecutionState, events: Sequence[AnyEvent], encoded: _Encoded
-) -> ExecutionState:
+def _folded(state: ExecutionState, events: Sequence[AnyEvent], encoded: _Encoded) -> ExecutionState:
     try:
         return fold(state, events)
     except Sealed:

@@ -143,9 +143,8 @@ class Leases:
             lease = self._leases.get(item.execution_id)
             if lease is None:
                 lease = await self._find(item, holder)
-            if lease is None or lease.holder != holder or lease.attempt != item.attempt:
-                lost.append(item.execution_id)
-            elif not await self._renew(lease):
+            mine = lease is not None and (lease.holder, lease.attempt) == (holder, item.attempt)
+            if lease is None or not mine or not await self._renew(lease):
                 lost.append(item.execution_id)
             elif lease.cancelling:
                 cancel.append(item.execution_id)
@@ -332,10 +331,8 @@ class Leases:
         elif lease.registered:
             lease.deadline = self._deadline() + self._seconds * (self._max_attempts - 1)
         elif execution.lost >= self._max_attempts:
-            await self.end(
-                lease.execution_id, "failed",
-                f"{execution.lost} executors were lost while running it; the last was {lease.holder}",
-            )  # fmt: skip
+            reason = f"{execution.lost} executors were lost in a row; the last was {lease.holder}"
+            await self.end(lease.execution_id, "failed", reason)
         else:
             lease.deadline = float("inf")  # until somebody claims it or the holder revives it
             self._notices.work()

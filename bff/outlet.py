@@ -319,7 +319,9 @@ class OutletWebSocket:
             limit = self._socket.queue.message_bytes
             if len(text) > limit or (len(text) * 4 > limit and len(text.encode()) > limit):
                 too_big = f"a message is at most {limit} bytes"
-                await self._response.close(code=WSCloseCode.MESSAGE_TOO_BIG, message=too_big.encode())
+                await self._response.close(
+                    code=WSCloseCode.MESSAGE_TOO_BIG, message=too_big.encode()
+                )
                 raise OSError(too_big)
             if not self.vet(text):
                 await self._response.close(

@@ -241,9 +241,7 @@ class Rooms:
         """Write one page, or join. True once the member is live."""
         async with member.outlet.turn:  # one page a connection, however many rooms it is in
             await member.outlet.drained()
-            page = await self._store.read(
-                room.execution_id, member.cursor, max_bytes=PAGE_BYTES
-            )
+            page = await self._store.read(room.execution_id, member.cursor, max_bytes=PAGE_BYTES)
             if page:
                 member.outlet.write(member.form.encode(room.execution_id, page))
                 member.cursor = page[-1].seq

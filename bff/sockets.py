@@ -212,7 +212,9 @@ class Namespace(socketio.AsyncNamespace):
 class SocketServer(socketio.AsyncServer):
     """A Socket.IO server whose namespaces are `Namespace`s and whose queues are outlets."""
 
-    def __init__(self, *, max_message_bytes: int, origins: Callable[[str, dict[str, Any]], bool]) -> None:
+    def __init__(
+        self, *, max_message_bytes: int, origins: Callable[[str, dict[str, Any]], bool]
+    ) -> None:
         """
         Args:
             max_message_bytes: the longest message of any connection; an outlet's
@@ -368,7 +370,9 @@ class SocketServer(socketio.AsyncServer):
             for namespace in self.namespace_handlers
         )
 
-    async def _handle_event(self, eio_sid: str, namespace: str | None, id: int | None, data: Any) -> None:
+    async def _handle_event(
+        self, eio_sid: str, namespace: str | None, id: int | None, data: Any
+    ) -> None:
         namespace = namespace or "/"
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
         if not self.manager.is_connected(sid, namespace):
@@ -438,7 +442,7 @@ class SocketServer(socketio.AsyncServer):
             return None
         eio_sid = self.manager.eio_sid_from_sid(sid, namespace)
         outlet = self.outlet(eio_sid)
-        environ, auth = arguments[1], (arguments[2] if len(arguments) > 2 else None)
+        environ, auth = (*arguments[1:], None)[:2]
         try:
             if self.transport_of(eio_sid) not in handler.transports:
                 raise Unauthorized("connect by WebSocket", ErrorCode.WEBSOCKET_REQUIRED)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import chain, islice
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
@@ -137,10 +138,10 @@ def dumps(value: object) -> bytes:
         if _too_deep(value):
             raise ValueError(f"nests deeper than {MAX_DEPTH} levels") from None
         raise ValueError(f"is not JSON: {error}") from None
-    # both walks in Python are spared where the bytes show that there is nothing to find
+    # walks in Python are spared where C can tell that there is nothing to find
     if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _too_deep(value):
         raise ValueError(f"nests deeper than {MAX_DEPTH} levels")
-    if b"null" in data and not _finite(value):
+    if b"null" in data and orjson.loads(data) != value and not _finite(value):
         raise ValueError("holds NaN or Infinity, which JSON does not have")
     return data
 
@@ -148,32 +149,29 @@ def dumps(value: object) -> bytes:
 _STRICT = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
-def _inside(layer: Iterable[object]) -> Iterator[object]:
-    for item in layer:
-        if isinstance(item, dict):
-            yield from item.values()
-        elif isinstance(item, list | tuple):
-            yield from item
+def _layers(value: object) -> Iterator[list[Any]]:
+    """The arrays and objects of `value`, those of each level together."""
+    layer = [value]
+    while layer := [item for item in layer if isinstance(item, dict | list | tuple)]:
+        yield layer
+        layer = [
+            inner for item in layer for inner in (item.values() if isinstance(item, dict) else item)
+        ]
 
 
 def _too_deep(value: object) -> bool:
-    layer = [value]
-    for _ in range(MAX_DEPTH + 1):
-        layer = [item for item in layer if isinstance(item, dict | list | tuple)]
-        if not layer:
-            return False
-        layer = list(_inside(layer))
-    return True
+    return next(islice(_layers(value), MAX_DEPTH, None), None) is not None
 
 
 def _finite(value: object) -> bool:
     # orjson writes NaN and Infinity as null, which would lose them silently
-    layer = [value]
-    while layer:
-        if any(isinstance(item, float) and not math.isfinite(item) for item in layer):
-            return False
-        layer = list(_inside(layer))
-    return True
+    held = chain.from_iterable(_layers([value]))
+    return all(
+        math.isfinite(inner)
+        for item in held
+        for inner in (item.values() if isinstance(item, dict) else item)
+        if isinstance(inner, float)
+    )
 
 
 def encode_json(value: Json, what: str = "value") -> bytes:

@@ -72,7 +72,7 @@ def _greet(console: Console, url: str, token: str) -> None:
     console.print("[bold green]Runroom is running.[/]  Stop it with Ctrl-C.")
     console.print()
     console.print(f"  Address      {url}")
-    console.print(f"  Run and follow the first example, in another terminal:\n")
+    console.print("  Run and follow the first example, in another terminal:\n")
     console.print(f"      [bold]{python} -m scripts.follow {EXAMPLE}[/]\n", highlight=False)
     console.print("  Token for your own clients (operator, good for 12 hours):\n")
     console.print(f"{token}\n", highlight=False, soft_wrap=True)

@@ -351,5 +351,3 @@ class EventStore(ABC):
         Raises:
             NotFound: no such workflow.
         """
-
-

@@ -107,7 +107,9 @@ class Setup:
 
 @pytest.fixture
 async def setup() -> AsyncIterator[Setup]:
-    server = SocketServer(max_message_bytes=1_000_000, origins=lambda origin, _: "good" in (origin or ""))
+    server = SocketServer(
+        max_message_bytes=1_000_000, origins=lambda origin, _: "good" in (origin or "")
+    )
     namespace = Recorder()
     server.register_namespace(namespace)
     app = web.Application()
@@ -133,7 +135,8 @@ async def until(condition: Any, timeout: float = 5) -> None:
 
 def logs(count: int, size: int = 10) -> list[StoredEvent]:
     return [
-        StoredEvent(n, "log", b'{"seq":%d,"x":"%s"}' % (n, b"x" * size)) for n in range(1, count + 1)
+        StoredEvent(n, "log", b'{"seq":%d,"x":"%s"}' % (n, b"x" * size))
+        for n in range(1, count + 1)
     ]
 
 

@@ -12,6 +12,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from bff.stores.sqlite.errors import closed, is_trouble, unavailable
 from bff.stores.sqlite.schema import open_reader
 
+STEPS_BETWEEN_LOOKS = 50_000
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -29,7 +30,6 @@ class Readers:
         self._path = path
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._idle: list[sqlite3.Connection] = []
-        self._busy: set[sqlite3.Connection] = set()
         self._closed = False
 
     async def read(
@@ -58,30 +58,26 @@ class Readers:
     def close(self) -> None:
         """Stop the reads under way, which then raise `Unavailable`; blocks until they have."""
         self._closed = True
-        for connection in list(self._busy):
-            connection.interrupt()
         self._pool.shutdown()
         while self._idle:
             self._idle.pop().close()
 
     def _run(self, query: Callable[[sqlite3.Connection], T]) -> T:
         connection = self._connection()
-        self._busy.add(connection)
         try:
             if self._closed:
                 raise closed()
             answer = query(connection)
         except sqlite3.Error as problem:
             # after trouble the next read opens the file anew
-            self._busy.remove(connection)
             connection.close()
             if is_trouble(problem):
                 raise unavailable(problem) from problem
             raise
         except BaseException:
-            self._give_back(connection)
+            self._idle.append(connection)
             raise
-        self._give_back(connection)
+        self._idle.append(connection)
         return answer
 
     def _connection(self) -> sqlite3.Connection:
@@ -91,10 +87,9 @@ class Readers:
             # no more than one a thread: who has one gives it back before its next read
             pass
         try:
-            return open_reader(self._path)
+            connection = open_reader(self._path)
         except Exception as problem:
             raise unavailable(problem) from problem
-
-    def _give_back(self, connection: sqlite3.Connection) -> None:
-        self._busy.remove(connection)
-        self._idle.append(connection)
+        # Asked every few milliseconds of a long query; True stops it.
+        connection.set_progress_handler(lambda: self._closed, STEPS_BETWEEN_LOOKS)
+        return connection

@@ -237,12 +237,14 @@ async def test_expired_and_executor_tokens_are_refused(house: Live) -> None:
     assert kind == "0", "a refusal leaves the connection usable"
 
 
-async def test_exp_required_and_end_of_token_closes_the_connection(house: Live, run: Writer) -> None:
+async def test_exp_required_and_end_of_token_closes_the_connection(
+    house: Live, run: Writer
+) -> None:
     for transport in ("websocket", "polling"):
         viewer = await house.viewer(transport=transport, ttl=1)
         started = time.monotonic()
         await viewer.call("subscribe", run.id)
-        name, payload = "", {}
+        name, payload = await viewer.next_event()
         while name != "auth":
             name, payload = await viewer.next_event()
         assert payload == {"code": "token_expired"}

@@ -287,7 +287,9 @@ async def test_register_names_what_is_wrong_with_a_graph(house: Live) -> None:
     client = await house.executor()
     graph = {"nodes": [{"id": "a"}], "edges": [{"source": "a", "target": "b"}]}
     answer = await client.call("register", {"workflowId": "w", **graph})
-    assert answer["error"]["code"] == "invalid" and '"b" is not a node' in answer["error"]["message"]
+    assert (
+        answer["error"]["code"] == "invalid" and '"b" is not a node' in answer["error"]["message"]
+    )
 
 
 async def test_release_offers_the_execution_to_others_at_once(house: Live) -> None:

@@ -8,14 +8,17 @@ import os
 import resource
 import sqlite3
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bff.stores.base import Moved, StoredEvent
 from bff.stores.sqlite import CannotOpen, NewerSchema, SqliteStore, StoreInUse, schema
-from contract.errors import Conflict, Unavailable
+from bff.stores.sqlite.transaction import Transaction
+from contract.errors import Conflict, NotFound, Unavailable
 from tests.bff.stores.contract import Clock, StoreContract
 from tests.bff.stores.samples import appending, execution, log, made, some
 
@@ -46,6 +49,32 @@ def no_file_longer_than(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextlib.asynccontextmanager
+async def held(store: SqliteStore, pragma: str = "SELECT 1") -> AsyncIterator[None]:
+    """Hold the writer, so that what is asked of it meanwhile becomes one group."""
+    begun, go_on = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def hold(transaction: Transaction) -> None:
+        transaction.run(pragma)
+        loop.call_soon_threadsafe(begun.set)
+        go_on.wait()
+
+    holding = asyncio.create_task(store._writer.write(hold))
+    await begun.wait()
+    yield
+    go_on.set()
+    await holding
+
+
+async def together(store: SqliteStore, *calls: Awaitable[object], pragma: str = "SELECT 1") -> Any:
+    """The outcomes of calls that share one commit."""
+    async with held(store, pragma):
+        tasks = [asyncio.ensure_future(call) for call in calls]
+        await asyncio.sleep(0)
+    return await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_what_was_stored_is_there_after_a_reopen(tmp_path: Path) -> None:
@@ -152,10 +181,10 @@ async def test_trouble_fails_the_group_and_passes(
         await made(store, *ids)
         store.listen(lambda commit: published.append(commit.execution_id))
         large = [some(seq, "log", 900) for seq in range(1, 101)]
-        await store._writer.write(lambda transaction: transaction.run(pragma))
-        outcomes = await asyncio.gather(
+        outcomes = await together(
+            store,
             *(store.append(appending(each, 0, events=large)) for each in ids),
-            return_exceptions=True,
+            pragma=pragma,
         )
         assert [type(outcome) for outcome in outcomes] == [Unavailable] * 5
         assert all(words in str(outcome) for outcome in outcomes)
@@ -176,10 +205,10 @@ async def test_a_commit_that_the_disk_refuses_is_not_acknowledged(tmp_path: Path
         await store.append(appending("a", 0, 3))
         with no_file_longer_than(200_000):
             for _ in range(3):
-                outcomes = await asyncio.gather(
-                    store.append(appending("a", 3, events=[*map(_after_three, events)])),
+                outcomes = await together(
+                    store,
                     store.append(appending("b", 0)),
-                    return_exceptions=True,
+                    store.append(appending("a", 3, events=[*map(_after_three, events)])),
                 )
                 assert [type(outcome) for outcome in outcomes] == [Unavailable] * 2
                 assert len(await store.read("a", 0)) == 3
@@ -226,6 +255,24 @@ async def test_a_database_that_is_gone_is_not_made_anew(tmp_path: Path) -> None:
         await store.append(appending("a", 0))
 
 
+async def test_a_refused_write_is_undone_alone(tmp_path: Path) -> None:
+    def half(transaction: Transaction) -> None:
+        transaction.run("UPDATE executions SET tenant = 'half'")
+        raise NotFound("on purpose")
+
+    async with SqliteStore(tmp_path / "runs.db") as store:
+        await made(store, "a", "b")
+        outcomes = await together(
+            store,
+            store.append(appending("a", 0)),
+            store._writer.write(half),
+            store.append(appending("b", 0)),
+        )
+        assert [type(outcome) for outcome in outcomes] == [type(None), NotFound, type(None)]
+        assert await store.heads(["a", "b"]) == {"a": 1, "b": 1}
+        assert (await store.execution("a")).tenant == "default"
+
+
 async def test_a_fault_in_one_write_fails_that_one_alone(tmp_path: Path) -> None:
     ids = [f"e{number}" for number in range(6)]
     published: list[str] = []
@@ -233,18 +280,19 @@ async def test_a_fault_in_one_write_fails_that_one_alone(tmp_path: Path) -> None
         await made(store, *ids)
         store.listen(lambda commit: published.append(commit.execution_id))
         bad = appending("e3", 0, events=[StoredEvent(1, "log", [])])  # type: ignore[arg-type]
-        outcomes = await asyncio.gather(
+        outcomes = await together(
+            store,
             *(store.append(bad if each == "e3" else appending(each, 0)) for each in ids),
             store.append(appending("e0", 9)),
             store.create(execution("e1")),
-            return_exceptions=True,
+            store.delete("e5"),
         )
         assert [type(outcome) for outcome in outcomes[:6]].count(type(None)) == 5
         assert isinstance(outcomes[3], sqlite3.Error)
         assert isinstance(outcomes[6], Moved)
         assert isinstance(outcomes[7], Conflict)
-        assert await store.heads(ids) == {**dict.fromkeys(ids, 1), "e3": 0}
-        assert sorted(published) == ["e0", "e1", "e2", "e4", "e5"]
+        assert await store.heads(ids) == {**dict.fromkeys(ids[:5], 1), "e3": 0}
+        assert published == ["e0", "e1", "e2", "e4", "e5"]
 
 
 async def test_writes_beyond_the_bound_wait_for_room(tmp_path: Path) -> None:
