@@ -122,6 +122,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         stack.push_async_callback(leases.close)
         await leases.start(ingest)
         stack.push_async_callback(sockets.shutdown)
+        stack.push_async_callback(_end, asyncio.create_task(sockets.watch()))
 
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)
         await runner.setup()
@@ -137,6 +138,11 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         yield Server(url, authenticator, sockets, viewers, rooms, watchers)
         log.info("stopping: connections=%d", sockets.connections())
         await site.stop()
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait((task,))
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -100,6 +100,7 @@ class Outlet(asyncio.Queue[Any]):
         self._in_hand = 0  # bytes that engine.io's writer took and may not have written
         self._parked = False  # engine.io waits in get(): it has nothing in hand
         self._direct = False  # … and it is the WebSocket's writer that waits
+        self._sent = 0  # bytes that were ever written here
         self._drained: list[asyncio.Future[None]] = []
         self._ping: asyncio.TimerHandle | None = None
         self.message_bytes = PAUSE_BYTES
@@ -141,6 +142,12 @@ class Outlet(asyncio.Queue[Any]):
         return waiting
 
     @property
+    def taken(self) -> int:
+        """Bytes that the operating system has taken so far; it stands still while a
+        client reads nothing."""
+        return self._sent - self.backlog
+
+    @property
     def gone(self) -> bool:
         """The connection is closed or closing."""
         return self._socket is None or bool(self._socket.closed or self._socket.closing)
@@ -151,7 +158,9 @@ class Outlet(asyncio.Queue[Any]):
         transport = self._transport
         if self._direct and transport is not None and self.empty():
             if not transport.is_closing():
-                transport.write(frame.wire)
+                wire = frame.wire
+                self._sent += len(wire)
+                transport.write(wire)
         elif not self.gone:
             self.put_nowait(frame)
 
@@ -207,7 +216,9 @@ class Outlet(asyncio.Queue[Any]):
             self._parked = self._direct = False
 
     def _put(self, item: Any) -> None:
-        self._queued += _size(item)
+        size = _size(item)
+        self._queued += size
+        self._sent += size
         super()._put(item)
 
     def _get(self) -> Any:

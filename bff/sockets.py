@@ -39,6 +39,8 @@ log = logging.getLogger("bff.sockets")
 
 UNAUTHENTICATED_SECONDS = 10
 """How long a connection may stay without a namespace before it is closed."""
+STALL_SECONDS = 60
+"""How long data may wait for a client that reads nothing."""
 MAX_POST_PACKETS = 10_000
 MAX_IN_FLIGHT = 64
 """Answers a connection may wait for before its next message is read."""
@@ -235,6 +237,7 @@ class SocketServer(socketio.AsyncServer):
         self._doors: dict[str, asyncio.TimerHandle] = {}
         self._in_flight: dict[str, set[asyncio.Future[Any]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stalled: dict[str, tuple[int, float]] = {}  # bytes taken, and since when
 
     def outlet(self, eio_sid: str) -> Outlet:
         """The way out of a connection that is open."""
@@ -244,6 +247,28 @@ class SocketServer(socketio.AsyncServer):
     def transport_of(self, eio_sid: str) -> str:
         """`websocket` or `polling`."""
         return "websocket" if self.eio.sockets[eio_sid].upgraded else "polling"
+
+    async def watch(self) -> None:
+        """Cut connections that read nothing for `STALL_SECONDS` while data waits; runs
+        until it is cancelled."""
+        while True:
+            await asyncio.sleep(STALL_SECONDS / 12)
+            self._cut_stalled(asyncio.get_running_loop().time())
+
+    def _cut_stalled(self, present: float) -> None:
+        before, self._stalled = self._stalled, {}
+        for eio_sid, socket in list(self.eio.sockets.items()):
+            outlet: Outlet = socket.queue
+            if outlet.backlog == 0 or outlet.gone:
+                continue
+            taken, since = before.get(eio_sid, (-1, present))
+            if taken != outlet.taken:
+                since = present
+            elif present - since >= STALL_SECONDS:
+                log.info("cut %s: it read nothing for %s s", eio_sid, STALL_SECONDS)
+                self._spawn(outlet.abort())
+                continue
+            self._stalled[eio_sid] = (outlet.taken, since)
 
     def connections(self) -> int:
         """How many connections are open."""
@@ -296,6 +321,8 @@ class SocketServer(socketio.AsyncServer):
         socket = self.eio.sockets.get(eio_sid)
         if socket is not None and socket.closed and not socket.upgraded:
             del self.eio.sockets[eio_sid]
+            # else the poll of a client that has left would wait for the ping's timeout
+            socket.queue.put_nowait(None)
 
     def _watch_door(self, eio_sid: str) -> None:
         loop = asyncio.get_running_loop()

@@ -17,7 +17,8 @@ from contract.execution import Record
 from contract.messages import VIEWERS
 from contract.states import EXECUTION_TERMINAL
 from contract.values import Json, parse
-from executor.connection import Connection, Dropped, Refused, error_of
+from executor.answers import error_of
+from executor.connection import Connection, Dropped, Refused
 from scripts.rendering import payload_error
 
 LONGEST_WAIT = 15.0

@@ -99,11 +99,13 @@ async def main() -> None:
     """Run all measurements and print one table."""
     console = Console()
     figures = []
-    async with server_process() as server:
-        async with Bridge(server.url, server.token("executor")) as bridge:
-            for measure in (ingest, fan_out):
-                console.print(f"measuring: {(measure.__doc__ or '').splitlines()[0]}")
-                figures.append(await measure(server, bridge))
+    async with (
+        server_process() as server,
+        Bridge(server.url, server.token("executor")) as bridge,
+    ):
+        for measure in (ingest, fan_out):
+            console.print(f"measuring: {(measure.__doc__ or '').splitlines()[0]}")
+            figures.append(await measure(server, bridge))
     table = Table("measure", "count", "per second", "server CPU µs each", title="Runroom")
     for figure in figures:
         table.add_row(*figure.row())

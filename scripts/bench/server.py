@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
+from pydantic import SecretStr
 
 from bff.auth import Authenticator, Role
 from bff.settings import Settings
@@ -26,7 +27,7 @@ class ServerProcess:
     def __init__(self, pid: int, url: str) -> None:
         self.pid = pid
         self.url = url
-        self._authenticator = Authenticator(Settings(_env_file=None, jwt_secret=SECRET))
+        self._authenticator = Authenticator(Settings(_env_file=None, jwt_secret=SecretStr(SECRET)))
 
     def token(self, role: Role) -> str:
         """A token that the server accepts."""

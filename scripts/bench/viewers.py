@@ -86,11 +86,12 @@ async def main(url: str, token: str, execution: str, count: int, last: int) -> N
     """Open the viewers, say so, and wait until all have seen seq `last`."""
     loop = asyncio.get_running_loop()
     parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or 80
     started = time.perf_counter()
     viewers = [
         (
             await loop.create_connection(
-                lambda: Viewer(parts.netloc, token, execution, last), parts.hostname, parts.port
+                lambda: Viewer(parts.netloc, token, execution, last), host, port
             )
         )[1]
         for _ in range(count)

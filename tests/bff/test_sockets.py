@@ -339,6 +339,17 @@ async def test_malformed_polling_body_ends_the_session(setup: Setup, body: str) 
     await until(lambda: not setup.server.eio.sockets)
 
 
+async def test_a_poll_that_waits_ends_when_its_client_leaves(setup: Setup) -> None:
+    client = await setup.polling()
+    assert isinstance(client.wire, Polling)
+    waiting = asyncio.create_task(client.wire.poll())
+    await asyncio.sleep(0.05)
+    assert await client.wire.post("1") == 200  # a stock client does not cut its poll itself
+    async with asyncio.timeout(5):
+        assert await waiting == []
+    assert not setup.server.eio.sockets
+
+
 async def test_idle_unauthenticated_sockets_are_closed(
     setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -491,6 +502,28 @@ async def test_a_client_that_stops_reading_is_not_read_either(setup: Setup) -> N
         await client.acknowledged(number)
     await sending
     assert len(calls) == total
+
+
+async def test_a_client_that_reads_nothing_for_a_minute_is_cut_and_a_slow_one_is_not(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "STALL_SECONDS", 1)
+    stalled, slow = await setup.websocket(), await setup.websocket()
+    big = SINGLE.encode("ex", logs(20, size=100_000))
+    for outlet in setup.namespace.arrived.values():
+        for _ in range(20):
+            outlet.write(big)
+    watching = asyncio.create_task(setup.server.watch())
+    assert isinstance(stalled.wire, WebSocket)
+    started = asyncio.get_running_loop().time()
+    while asyncio.get_running_loop().time() < started + 2.5:
+        await slow.next_event()
+        await asyncio.sleep(0.01)
+    assert len(setup.namespace.departed) == 1
+    assert len(setup.server.eio.sockets) == 1
+    assert not _tasks_of("writer")[1:], "the writer of the one that was cut is gone"
+    watching.cancel()
+    assert (await slow.call("echo", 1))["ok"]
 
 
 def _tasks_of(*owners: str) -> list[str]:

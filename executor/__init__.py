@@ -1,0 +1,1 @@
+"""The executor: runs workflows and reports what happens over the bridge."""

@@ -1,0 +1,1 @@
+"""Where a node's work runs: on the loop, in threads or in processes that can be killed."""
