@@ -112,6 +112,7 @@ class Claims:
             input=record.input if whole is None else orjson.loads(whole),
             priority=record.priority,
             state=state.to_wire(),
+            reuse=tuple(sorted(execution.reuse)),
         )
 
 

@@ -16,7 +16,7 @@ from bff.stores.base import EventStore, Execution
 from bff.workflows import Workflows, new_id
 from contract.errors import Conflict, InvalidRequest, NotFound
 from contract.execution import ExecutionState, ExecutorState, Graph, Record
-from contract.states import EXECUTION_TERMINAL, NODE_TERMINAL, ExecutionStatus
+from contract.states import EXECUTION_TERMINAL, NODE_TERMINAL, ExecutionStatus, NodeStatus
 from contract.values import (
     PREVIEW_ABOVE_BYTES,
     Json,
@@ -25,7 +25,7 @@ from contract.values import (
     preview,
     reference,
 )
-from contract.workflow import Workflow
+from contract.workflow import Workflow, downstream
 
 INPUT = "input"
 RESULT = "result"
@@ -141,17 +141,17 @@ class Executions:
     ) -> Execution:
         """Make an execution with the graph, the input and the priority of one that ended.
 
+        Args:
+            from_node: run again only this node, what follows it, and what did not
+                complete; the other nodes take their outputs over.
+
         Raises:
-            InvalidRequest: `from_node` is given, which this version cannot do.
+            InvalidRequest: there is no such node.
             Conflict: the execution has not ended, or an outside system ran it.
             NotFound, Forbidden.
         """
         principal.require_create("retry an execution")
         before = await self.see(principal, execution_id)
-        if from_node is not None:
-            raise InvalidRequest(
-                "fromNode is not in this version yet; leave it out to run every node again"
-            )
         if before.registered:
             raise Conflict("the execution was run by an outside system; only it can run it again")
         if before.summary.status not in EXECUTION_TERMINAL:
@@ -172,6 +172,21 @@ class Executions:
             before.tenant,
             encode_json(record.input, INPUT) if whole is None else whole,
             idempotency_key,
+            reuse=await self._reusable(before, from_node),
+        )
+
+    async def _reusable(self, before: Execution, from_node: str | None) -> frozenset[str]:
+        """The nodes whose outputs a retry from `from_node` takes over."""
+        if from_node is None:
+            return frozenset()
+        nodes = (await self._state(before)).nodes
+        if from_node not in nodes:
+            raise InvalidRequest(f'fromNode: the execution has no node "{from_node}"')
+        again = downstream(before.record.graph.edges, from_node)
+        return frozenset(
+            node_id
+            for node_id, node in nodes.items()
+            if node.status is NodeStatus.COMPLETED and node_id not in again
         )
 
     async def _make(
@@ -182,6 +197,7 @@ class Executions:
         key: str | None,
         *,
         inline: bool = False,
+        reuse: frozenset[str] = frozenset(),
     ) -> Execution:
         values: dict[str, bytes] = {}
         shown = orjson.loads(input)
@@ -192,6 +208,7 @@ class Executions:
             record=record.model_copy(update={"input": shown}),
             tenant=tenant,
             requires=frozenset(need for node in record.graph.nodes for need in node.requires),
+            reuse=reuse,
         )
         made = await self._store.create(wanted, values=values, idempotency_key=key)
         if made.id == wanted.id:
@@ -213,6 +230,7 @@ class Executions:
         same = same and (
             (made.tenant, made.record.priority, made.record.retry_of, made.record.owner)
             == (wanted.tenant, wanted.record.priority, wanted.record.retry_of, wanted.record.owner)
+            and made.reuse == wanted.reuse
         )
         if not same:
             return False

@@ -142,9 +142,11 @@ class Leases:
         for item in held:
             lease = self._leases.get(item.execution_id)
             if lease is None:
-                lease = await self._find(item, holder)
-            mine = lease is not None and (lease.holder, lease.attempt) == (holder, item.attempt)
-            if lease is None or not mine or not await self._renew(lease):
+                if not await self._restore(item, holder):
+                    lost.append(item.execution_id)
+                continue
+            mine = (lease.holder, lease.attempt) == (holder, item.attempt)
+            if not mine or not await self._renew(lease):
                 lost.append(item.execution_id)
             elif lease.cancelling:
                 cancel.append(item.execution_id)
@@ -171,7 +173,7 @@ class Leases:
         lease = self._leases.get(execution.id)
         if lease is None and execution.holder is None:
             held = Held(execution_id=execution.id, attempt=execution.attempt)
-            self._own(self._find(held, writer.holder))
+            self._own(self._restore(held, writer.holder))
             return
         if lease is None or lease.holder != writer.holder or lease.attempt != execution.attempt:
             return
@@ -263,12 +265,15 @@ class Leases:
         )
         self._notices.executor(lease.execution_id, presence)
 
-    async def _find(self, held: Held, holder: str) -> Lease | None:
-        """A claim that ran out before this server started, given back to its holder."""
+    async def _restore(self, held: Held, holder: str) -> bool:
+        """Give a claim that ran out before this server started back to its holder; also
+        true for an execution that ended in that attempt: nobody took it away."""
         if not await self._store.revive(held.execution_id, held.attempt, holder):
-            return None
-        self._grant(await self._store.execution(held.execution_id))
-        return self._leases.get(held.execution_id)
+            return False
+        execution = await self._store.execution(held.execution_id)
+        if execution.holder == holder:
+            self._grant(execution)
+        return True
 
     async def _renew(self, lease: Lease) -> bool:
         if lease.lost:

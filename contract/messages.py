@@ -124,6 +124,8 @@ class Claimed(Model):
     input: Json
     priority: int
     state: dict[str, Any]
+    reuse: tuple[Id, ...] = ()
+    """Nodes that take their outputs over from execution `state.retryOf`."""
 
 
 class Presence(Model):

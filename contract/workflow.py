@@ -174,6 +174,20 @@ def find_cycle(ids: Iterable[str], edges: Iterable[Edge]) -> list[str]:
     return []
 
 
+def downstream(edges: Iterable[Edge], node_id: str) -> set[str]:
+    """The node and all that are reached from it."""
+    following: dict[str, list[str]] = {}
+    for edge in edges:
+        following.setdefault(edge.source, []).append(edge.target)
+    reached, waiting = {node_id}, [node_id]
+    while waiting:
+        for target in following.get(waiting.pop(), ()):
+            if target not in reached:
+                reached.add(target)
+                waiting.append(target)
+    return reached
+
+
 def expressions(value: Json) -> Iterator[str]:
     """Every JMESPath that stands as `{"$expr": …}` anywhere inside `value`."""
     if isinstance(value, dict):

@@ -20,7 +20,7 @@ from executor.nodes.plan import Plan, plan
 from executor.nodes.registry import Registry
 from executor.pools.base import WorkFailed, one_line
 from executor.redact import Redactor
-from executor.resume import Fetch, whole
+from executor.resume import Fetch, taken_over, whole
 from executor.schedule import End, Move, Schedule, Step
 from executor.slots import Rank, rank
 from executor.work import NodeWork, Workshop
@@ -46,16 +46,14 @@ class Engine:
         claimed: Claimed,
         journal: Journal,
         fetch: Fetch,
-        *,
-        reuse: Mapping[str, Json] | None = None,
     ) -> Attempt:
         """An attempt at a claimed execution, to be `run` once.
 
         Args:
-            fetch: reads the whole output that the claim's state only previews.
-            reuse: outputs that pending nodes take over from an earlier execution.
+            fetch: reads whole outputs: those that the claim's state only previews, and
+                those that nodes take over from the execution that this one retries.
         """
-        return Attempt(self, claimed, journal, fetch, reuse or {})
+        return Attempt(self, claimed, journal, fetch)
 
 
 class Attempt:
@@ -71,12 +69,10 @@ class Attempt:
         claimed: Claimed,
         journal: Journal,
         fetch: Fetch,
-        reuse: Mapping[str, Json],
     ) -> None:
         self._engine = engine
         self._claimed = claimed
         self._fetch = fetch
-        self._reuse = reuse
         self._over = asyncio.Event()
         self._cancelling = False
         self._quiet = False
@@ -138,6 +134,7 @@ class Attempt:
         claimed = self._claimed
         try:
             state = await whole(parse(ExecutionState, claimed.state), self._fetch)
+            reuse = await taken_over(state, claimed.reuse, self._fetch)
             graph = state.graph
             if not graph.nodes:
                 workflow = parse(Workflow, claimed.workflow)
@@ -151,7 +148,7 @@ class Attempt:
         self._tries = {node.node_id: node.tries for node in state.nodes.values()}
         self._who = rank(claimed.priority, state.created_at)
         schedule = self._schedule = Schedule(
-            graph, holds, input=claimed.input, state=state, reuse=self._reuse
+            graph, holds, input=claimed.input, state=state, reuse=reuse
         )
         if self._cancelling and not schedule.stopping:
             # the cancel came first: nothing is started that would have to be stopped

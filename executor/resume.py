@@ -1,16 +1,16 @@
-"""What a resumed execution needs before it goes on: whole outputs where the claim has previews."""
+"""What an execution needs before it goes on: whole outputs, its own and those taken over."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from contract.errors import Unavailable
 from contract.execution import ExecutionState
 from contract.values import Json
 
-Fetch = Callable[[str], Awaitable[Json]]
-"""A finished node's whole output by the node's id."""
+Fetch = Callable[[str, str], Awaitable[Json]]
+"""A finished node's whole output by the ids of execution and node."""
 
 _PREVIEW = {"$preview", "$size", "$ref"}
 _AT_ONCE = 4
@@ -31,25 +31,45 @@ async def whole(state: ExecutionState, fetch: Fetch) -> ExecutionState:
     if not missing:
         return state
     nodes = dict(state.nodes)
-    todo = iter(missing)
-
-    async def fetch_some() -> None:
-        for node_id in todo:
-            output = await _fetch(node_id, fetch)
-            nodes[node_id] = nodes[node_id].model_copy(update={"output": output})
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(_AT_ONCE, len(missing))):
-                group.create_task(fetch_some())
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
+    for node_id, output in (await _outputs(state.execution_id, missing, fetch)).items():
+        nodes[node_id] = nodes[node_id].model_copy(update={"output": output})
     return state.model_copy(update={"nodes": nodes})
 
 
-async def _fetch(node_id: str, fetch: Fetch) -> Json:
+async def taken_over(
+    state: ExecutionState, reuse: Iterable[str], fetch: Fetch
+) -> dict[str, Json]:
+    """The outputs that nodes which have not run yet take over from `state.retry_of`.
+
+    Raises:
+        RunroomError: an output cannot be had.
+    """
+    pending = [n for n in reuse if n in state.nodes and state.nodes[n].status == "pending"]
+    if state.retry_of is None or not pending:
+        return {}
+    return await _outputs(state.retry_of, pending, fetch)
+
+
+async def _outputs(execution_id: str, node_ids: list[str], fetch: Fetch) -> dict[str, Json]:
+    outputs: dict[str, Json] = {}
+    todo = iter(node_ids)
+
+    async def fetch_some() -> None:
+        for node_id in todo:
+            outputs[node_id] = await _patiently(execution_id, node_id, fetch)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(_AT_ONCE, len(node_ids))):
+                group.create_task(fetch_some())
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return outputs
+
+
+async def _patiently(execution_id: str, node_id: str, fetch: Fetch) -> Json:
     while True:
         try:
-            return await fetch(node_id)
+            return await fetch(execution_id, node_id)
         except Unavailable as trouble:
             await asyncio.sleep(trouble.fields["retryAfterMs"] / 1000)

@@ -147,11 +147,7 @@ class Runner:
             claimed.head,
             log_count=logs if isinstance(logs, int) else None,
         )
-
-        async def fetch(node_id: str) -> Json:
-            return await self._bridge.output(claimed.execution_id, node_id)
-
-        held = _Held(self._engine.attempt(claimed, run, fetch), run)
+        held = _Held(self._engine.attempt(claimed, run, self._bridge.output), run)
         self._held[claimed.execution_id] = held
         held.task = asyncio.create_task(
             self._carry_out(held), name=f"execution {claimed.execution_id}"

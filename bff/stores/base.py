@@ -54,6 +54,7 @@ class Execution:
         registered: an outside system's run: never offered to `claim`.
         cancelling: a cancel was asked for and is not carried out yet.
         requires: what the graph's nodes require of an executor, all together.
+        reuse: nodes that take their outputs over from the execution that this one retries.
     """
 
     record: Record
@@ -66,6 +67,7 @@ class Execution:
     registered: bool = False
     cancelling: bool = False
     requires: frozenset[str] = frozenset()
+    reuse: frozenset[str] = frozenset()
     summary: Summary = field(default_factory=Summary)
 
     @property

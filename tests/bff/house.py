@@ -142,8 +142,7 @@ class House:
             leases=self.leases,
             stats=lambda: self.live,
         )
-        self.server = TestServer(self.app)
-        self.client: TestClient[Any, Any] = TestClient(self.server)
+        self.client: TestClient[Any, Any] = TestClient(TestServer(self.app))
 
     def headers(self, role: str | None, **claims: Any) -> dict[str, str]:
         """The Authorization of a role; None: none."""
@@ -198,7 +197,6 @@ async def open_house(folder: Path, **changes: Any) -> AsyncIterator[House]:
     """A house with its store in `folder`."""
     async with SqliteStore(folder / "executions.db") as store:
         house = House(store, settings(**changes))
-        await house.server.start_server(handler_cancellation=True)
         async with house.client:
             # a test must not wait for ever
             async with asyncio.timeout(60):

@@ -226,7 +226,7 @@ async def test_retry_is_for_what_has_ended(house: House, executions: Executions)
         await executions.retry(ADA, made.id)
     await finish(house, made.id)
     with pytest.raises(InvalidRequest, match="fromNode"):
-        await executions.retry(ADA, made.id, from_node="wait")
+        await executions.retry(ADA, made.id, from_node="nowhere")
 
 
 async def test_an_outside_run_is_not_retried(house: House, executions: Executions) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from contract.errors import NotFound, Unavailable
-from contract.execution import fold, initial
+from contract.execution import ExecutionState, fold, initial
 from contract.messages import Claimed
 from contract.states import ExecutionStatus
 from contract.values import Json
@@ -34,7 +34,7 @@ def node(node_id: str, tool: str, **rest: Any) -> dict[str, Any]:
     return {"id": node_id, "kind": "tool", "config": config, **own}
 
 
-async def unasked(node_id: str) -> Json:
+async def unasked(execution_id: str, node_id: str) -> Json:
     raise AssertionError(f"{node_id} was fetched")
 
 
@@ -395,7 +395,8 @@ async def test_previews_are_fetched_before_they_are_used(make_engine: MakeEngine
     claimed = claim_of(nodes, "in>a a>out", input="x", state=state)
     asked = []
 
-    async def fetch(node_id: str) -> Json:
+    async def fetch(execution_id: str, node_id: str) -> Json:
+        assert execution_id == "e1"
         asked.append(node_id)
         if len(asked) == 1:
             raise Unavailable("not now", retry_after_ms=1)
@@ -406,7 +407,7 @@ async def test_previews_are_fetched_before_they_are_used(make_engine: MakeEngine
     assert asked == ["in", "in"]
     assert journal.state.result == 70_000
 
-    async def gone(node_id: str) -> Json:
+    async def gone(execution_id: str, node_id: str) -> Json:
         raise NotFound("no such output")
 
     journal = FakeJournal(claimed)
@@ -439,10 +440,18 @@ async def test_a_claim_that_cannot_be_read_fails(make_engine: MakeEngine) -> Non
 
 async def test_reused_outputs(make_engine: MakeEngine) -> None:
     nodes = [TRIGGER, node("a", "boom"), node("b", "echo", value={"$expr": "nodes.a"}), OUT]
-    claimed = claim_of(nodes, "in>a a>b b>out")
+    state = claim_of(nodes, "in>a a>b b>out").state
+    claimed = claim_of(
+        nodes,
+        "in>a a>b b>out",
+        state=ExecutionState.model_validate({**state, "retryOf": "e0"}),
+    ).model_copy(update={"reuse": ("a", "in")})
+
+    async def fetch(execution_id: str, node_id: str) -> Json:
+        return {("e0", "in"): None, ("e0", "a"): 5}[execution_id, node_id]
+
     journal = FakeJournal(claimed)
-    attempt = make_engine().attempt(claimed, journal, unasked, reuse={"in": None, "a": 5})
-    assert await attempt.run() == "completed"
+    assert await make_engine().attempt(claimed, journal, fetch).run() == "completed"
     assert journal.state.result == 5
     reused = [e.node_id for e in journal.events if e.type == "nodeStatus" and e.reused]
     assert reused == ["in", "a"]

@@ -24,7 +24,8 @@ _MAX_KEY = (1 << 63) - 1
 
 _SELECT = """
     SELECT record, tenant, attempt, head, numbering, holder, lost, registered, cancelling,
-        requires, status, progress, started_at, ended_at, error, log_count, created_at, key
+        requires, status, progress, started_at, ended_at, error, log_count, reuse,
+        created_at, key
     FROM executions JOIN records USING (key)
 """
 _INSERT = """
@@ -76,7 +77,8 @@ def create(
         raise Conflict(f'the execution id "{execution.id}" is used already')
     row = transaction.rows(_INSERT, *_row(execution))[0]
     key = row[0]
-    transaction.run("INSERT INTO records (key, record) VALUES (?, ?)", key, record)
+    reuse = json.dumps(sorted(execution.reuse))
+    transaction.run("INSERT INTO records (key, record, reuse) VALUES (?, ?, ?)", key, record, reuse)
     keep_values(transaction, key, values)
     if idempotency_key is not None:
         transaction.run(
@@ -137,6 +139,7 @@ def stored(row: tuple[Any, ...]) -> Execution:
             error=row[14],
             log_count=row[15],
         ),
+        reuse=frozenset(json.loads(row[16])),
     )
 
 

@@ -62,7 +62,8 @@ _FIRST = (
     """
     CREATE TABLE records (
         key INTEGER PRIMARY KEY REFERENCES executions (key) ON DELETE CASCADE,
-        record TEXT NOT NULL
+        record TEXT NOT NULL,
+        reuse TEXT NOT NULL
     )
     """,
     """
