@@ -22,6 +22,7 @@ from bff.namespaces.executions import Viewers
 from bff.namespaces.executor import Executors
 from bff.origins import origin_allowed
 from bff.presence import Watchers
+from bff.retention import Retention
 from bff.rooms import Rooms
 from bff.settings import Settings
 from bff.snapshots import Snapshots
@@ -122,6 +123,8 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         stack.push_async_callback(leases.close)
         await leases.start(ingest)
         stack.push_async_callback(sockets.shutdown)
+        retention = Retention(store, snapshots, rooms, days=settings.retention_days)
+        stack.push_async_callback(_end, asyncio.create_task(retention.run()))
         stack.push_async_callback(_end, asyncio.create_task(sockets.watch()))
 
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)

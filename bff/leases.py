@@ -20,7 +20,7 @@ from bff.snapshots import Snapshots
 from bff.stores.base import EventStore, Execution
 from contract.errors import NotFound, RunroomError, Sealed
 from contract.execution import ExecutionState, ExecutorState
-from contract.messages import Events, ExecutorPresence, Held
+from contract.messages import MAX_HELD, Events, ExecutorPresence, Held
 from contract.states import NODE_TERMINAL, ExecutionStatus
 from contract.values import now
 
@@ -28,6 +28,7 @@ log = logging.getLogger("bff.leases")
 
 SERVER = Writer(holder="server", tenant=None)
 Ending = Literal["cancelled", "failed"]
+LOST_ANSWER_BEATS = 2
 
 
 @dataclass(slots=True)
@@ -42,6 +43,8 @@ class Lease:
     cancelling: bool
     lost: bool = False
     seen_at: str = ""
+    known: bool = False  # its holder has named it, so it got the claim's answer
+    unnamed: int = 0  # heartbeats of its holder that did not name it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,9 +94,11 @@ class Leases:
         self._ingest = ingest
         for execution in await self._store.unfinished():
             if execution.holder == SERVER.holder or _ownerless(execution, self._max_attempts):
-                self._end_soon(execution.id)
+                self._own(self._end_ownerless(execution.id))
             elif execution.holder is not None:
                 self._grant(execution)
+            elif execution.registered:
+                self._own(self._end_unless_revived(execution.id))
         self._sweeper = asyncio.create_task(self._sweep())
 
     async def close(self) -> None:
@@ -139,6 +144,8 @@ class Leases:
             The ids that it holds no longer, and those that it shall cancel.
         """
         lost, cancel = [], []
+        if len(held) < MAX_HELD:  # else it is one of several
+            await self._take_back(holder, {item.execution_id for item in held})
         for item in held:
             lease = self._leases.get(item.execution_id)
             if lease is None:
@@ -160,7 +167,7 @@ class Leases:
         freed = await self._store.free(execution_id, attempt, lost=False)
         self._drop(execution_id)
         if lease.cancelling:
-            self._end_soon(execution_id)
+            self._own(self._end_ownerless(execution_id))
         elif freed:
             self._notices.work()
         return freed
@@ -182,6 +189,7 @@ class Leases:
         else:
             lease.deadline = self._deadline()
             lease.seen_at = now()
+            lease.known = True
 
     # what HTTP asks for
 
@@ -265,6 +273,17 @@ class Leases:
         )
         self._notices.executor(lease.execution_id, presence)
 
+    async def _take_back(self, holder: str, named: set[str]) -> None:
+        """Free claims whose answer never reached their holder, so that nobody waits for
+        them. A heartbeat may have crossed the answer; a second one has not."""
+        for lease in [one for one in self._leases.values() if one.holder == holder]:
+            if lease.execution_id in named:
+                lease.known = True
+            elif not lease.known and not lease.registered:
+                lease.unnamed += 1
+                if lease.unnamed >= LOST_ANSWER_BEATS:
+                    await self.release(lease.execution_id, lease.attempt, holder)
+
     async def _restore(self, held: Held, holder: str) -> bool:
         """Give a claim that ran out before this server started back to its holder; also
         true for an execution that ended in that attempt: nobody took it away."""
@@ -342,10 +361,13 @@ class Leases:
             lease.deadline = float("inf")  # until somebody claims it or the holder revives it
             self._notices.work()
 
-    def _end_soon(self, execution_id: str) -> None:
-        self._own(self._end_again(execution_id))
+    async def _end_unless_revived(self, execution_id: str) -> None:
+        """Give the owner of an outside run that was lost before this start its time."""
+        await asyncio.sleep(self._seconds * self._max_attempts)
+        if execution_id not in self._leases:
+            await self._end_ownerless(execution_id)
 
-    async def _end_again(self, execution_id: str) -> None:
+    async def _end_ownerless(self, execution_id: str) -> None:
         execution = await self._store.execution(execution_id)
         if execution.cancelling:
             await self.end(execution_id, "cancelled")
@@ -367,7 +389,7 @@ def _ownerless(execution: Execution, max_attempts: int) -> bool:
     """Whether nobody will ever end this execution but the server."""
     if execution.holder is not None:
         return False
-    return execution.cancelling or execution.registered or execution.lost >= max_attempts
+    return execution.cancelling or (not execution.registered and execution.lost >= max_attempts)
 
 
 def terminal_events(state: ExecutionState, ending: Ending, reason: str) -> list[dict[str, Any]]:

@@ -1,9 +1,14 @@
-"""The fold of each execution at its head, kept in memory while it is of use."""
+"""The fold of each execution at its head, kept in memory while it is of use.
+
+A running execution is kept as it is folded; a finished one as compressed JSON, for an
+hour unless settings say otherwise. Whatever was forgotten is folded again from the store.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import zlib
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -18,12 +23,51 @@ log = logging.getLogger("bff.snapshots")
 
 SNAPSHOT_EVERY = 2_000
 """Events after which a snapshot is kept in the store, so that a load folds no more."""
-MAX_STATES = 10_000
+MAX_RUNNING = 10_000
+FINISHED_BYTES = 64 * 1024 * 1024
+"""All finished executions in memory together."""
 
 
 def decode(event: StoredEvent) -> AnyEvent:
     """A stored event as the contract has it."""
     return parse_event({"type": event.type, **orjson.loads(event.payload)})
+
+
+class _Finished:
+    """Finished executions, compressed, each until its time is up or others need the room."""
+
+    def __init__(self, keep_seconds: float) -> None:
+        self._keep = keep_seconds
+        self._states: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
+        self.size = 0
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def put(self, state: ExecutionState, present: float) -> None:
+        self.drop(state.execution_id)
+        packed = zlib.compress(state.model_dump_json(by_alias=True).encode(), 1)
+        self._states[state.execution_id] = (present + self._keep, packed)
+        self.size += len(packed)
+        self.expire(present)
+
+    def get(self, execution_id: str) -> ExecutionState | None:
+        found = self._states.get(execution_id)
+        if found is None:
+            return None
+        return ExecutionState.model_validate_json(zlib.decompress(found[1]))
+
+    def drop(self, execution_id: str) -> None:
+        found = self._states.pop(execution_id, None)
+        if found is not None:
+            self.size -= len(found[1])
+
+    def expire(self, present: float) -> None:
+        while self._states:
+            execution_id, (until, _) = next(iter(self._states.items()))
+            if until > present and self.size <= FINISHED_BYTES:
+                return
+            self.drop(execution_id)
 
 
 class Snapshots:
@@ -32,14 +76,13 @@ class Snapshots:
     def __init__(self, store: EventStore, *, evict_seconds: float) -> None:
         """
         Args:
-            evict_seconds: how long a finished execution stays in memory unread.
+            evict_seconds: how long a finished execution stays in memory.
         """
         self._store = store
-        self._evict = evict_seconds
-        self._states: OrderedDict[str, ExecutionState] = OrderedDict()
-        self._ended: OrderedDict[str, float] = OrderedDict()
+        self._running: OrderedDict[str, ExecutionState] = OrderedDict()
+        self._finished = _Finished(evict_seconds)
         self._kept: dict[str, int] = {}
-        self._loading: dict[str, asyncio.Lock] = {}
+        self._loading: dict[str, asyncio.Task[ExecutionState]] = {}
 
     async def state(self, execution: Execution) -> ExecutionState:
         """The state at the execution's head or beyond; `executor` is not filled in.
@@ -47,47 +90,62 @@ class Snapshots:
         Raises:
             Unavailable: the store cannot be read.
         """
-        state = self._states.get(execution.id)
-        if state is None or state.seq < execution.head:
-            lock = self._loading.setdefault(execution.id, asyncio.Lock())
-            try:
-                async with lock:
-                    state = await self._load(execution)
-            finally:
-                if not lock.locked():
-                    self._loading.pop(execution.id, None)
-        self._touch(state)
-        return state
+        while True:
+            state = self._known(execution.id)
+            if state is not None and state.seq >= execution.head:
+                return state
+            loading = self._loading.get(execution.id)
+            if loading is None:
+                loading = asyncio.create_task(self._load(execution, state))
+                self._loading[execution.id] = loading
+                loading.add_done_callback(lambda _: self._loading.pop(execution.id))
+            # shared by all who wait; one that goes away does not stop it for the others
+            loaded = await asyncio.shield(loading)
+            if loaded.seq >= execution.head:
+                return loaded
 
     def advance(self, state: ExecutionState) -> None:
         """Keep the state that an append has just made durable."""
-        known = self._states.get(state.execution_id)
+        present = asyncio.get_running_loop().time()
+        if state.terminal:
+            self._running.pop(state.execution_id, None)
+            self._finished.put(state, present)
+            return
+        known = self._running.get(state.execution_id)
         if known is None or known.seq <= state.seq:
-            self._states[state.execution_id] = state
-            self._touch(state)
+            self._running[state.execution_id] = state
+            self._running.move_to_end(state.execution_id)
+        if len(self._running) > MAX_RUNNING:
+            self.forget(next(iter(self._running)))
+        self._finished.expire(present)
 
     def forget(self, execution_id: str) -> None:
         """Drop what is kept of an execution."""
-        self._states.pop(execution_id, None)
-        self._ended.pop(execution_id, None)
+        self._running.pop(execution_id, None)
+        self._finished.drop(execution_id)
         self._kept.pop(execution_id, None)
 
     def due(self, state: ExecutionState) -> bool:
         """Whether the state has ended, or moved far from the one saved last."""
         last = self._kept.get(state.execution_id, 0)
-        return state.seq - last >= SNAPSHOT_EVERY or (state.terminal and state.seq > last)
+        return state.terminal or state.seq - last >= SNAPSHOT_EVERY
 
     async def keep(self, state: ExecutionState) -> None:
         """Save the state in the store."""
-        self._kept[state.execution_id] = state.seq
+        if state.terminal:
+            self._kept.pop(state.execution_id, None)
+        else:
+            self._kept[state.execution_id] = state.seq
         try:
             data = state.model_dump_json(by_alias=True).encode()
             await self._store.save_snapshot(state.execution_id, state.seq, data)
         except RunroomError as error:
             log.warning("snapshot not kept: execution=%s reason=%s", state.execution_id, error)
 
-    async def _load(self, execution: Execution) -> ExecutionState:
-        state = self._states.get(execution.id)
+    def _known(self, execution_id: str) -> ExecutionState | None:
+        return self._running.get(execution_id) or self._finished.get(execution_id)
+
+    async def _load(self, execution: Execution, state: ExecutionState | None) -> ExecutionState:
         if state is None:
             saved = await self._store.load_snapshot(execution.id)
             if saved is not None:
@@ -100,22 +158,10 @@ class Snapshots:
                 break
             state = await self._fold(state, page)
         self.advance(state)
-        return self._states[execution.id]
+        return state
 
     @staticmethod
     async def _fold(state: ExecutionState, page: Sequence[StoredEvent]) -> ExecutionState:
         state = fold(state, map(decode, page))
         await asyncio.sleep(0)  # a long log must not hold up everybody else
         return state
-
-    def _touch(self, state: ExecutionState) -> None:
-        execution_id = state.execution_id
-        self._states.move_to_end(execution_id)
-        now = asyncio.get_running_loop().time()
-        if state.terminal:
-            self._ended[execution_id] = now
-            self._ended.move_to_end(execution_id)
-        while self._ended and now - next(iter(self._ended.values())) > self._evict:
-            self.forget(next(iter(self._ended)))
-        while len(self._states) > MAX_STATES:
-            self.forget(next(iter(self._states)))

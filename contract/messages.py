@@ -19,6 +19,8 @@ MAX_VIEWER_MESSAGE_BYTES = 64 * 1024
 MAX_EXECUTOR_MESSAGE_BYTES = 4 * 1024 * 1024
 MAX_BATCH_EVENTS = 5_000
 """Events in one `events` message."""
+MAX_HELD = 10_000
+"""Executions in one `heartbeat`."""
 MAX_PAGE = 1_000
 """Events or executions on one HTTP page."""
 MAX_STATE_BYTES = 256 * 1024
@@ -68,7 +70,7 @@ class Held(Lenient):
 class Heartbeat(Lenient):
     """`heartbeat`: renews the leases of all executions named."""
 
-    executions: Annotated[list[Held], Field(max_length=10_000, default_factory=list)]
+    executions: Annotated[list[Held], Field(max_length=MAX_HELD, default_factory=list)]
 
 
 class Output(Lenient):

@@ -8,14 +8,12 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from contract.errors import RunroomError
+from contract.messages import MAX_HELD
 from executor.connection import Answer
 from executor.link import Link
 from executor.run import Run
 
 logger = logging.getLogger(__name__)
-
-MAX_EXECUTIONS = 10_000
-"""Executions in one message."""
 
 
 class Heartbeat:
@@ -58,8 +56,9 @@ class Heartbeat:
         while True:
             self._now.clear()
             held = [run for run in self._runs.values() if run.held]
-            for first in range(0, len(held), MAX_EXECUTIONS):
-                await self._renew(held[first : first + MAX_EXECUTIONS])
+            # also with nothing held: it tells the server which claims never got here
+            for first in range(0, max(1, len(held)), MAX_HELD):
+                await self._renew(held[first : first + MAX_HELD])
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._lease / 3):
                     await self._now.wait()

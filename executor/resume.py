@@ -36,9 +36,7 @@ async def whole(state: ExecutionState, fetch: Fetch) -> ExecutionState:
     return state.model_copy(update={"nodes": nodes})
 
 
-async def taken_over(
-    state: ExecutionState, reuse: Iterable[str], fetch: Fetch
-) -> dict[str, Json]:
+async def taken_over(state: ExecutionState, reuse: Iterable[str], fetch: Fetch) -> dict[str, Json]:
     """The outputs that nodes which have not run yet take over from `state.retry_of`.
 
     Raises:

@@ -311,7 +311,10 @@ class EventStore(ABC):
     @abstractmethod
     async def revive(self, execution_id: str, attempt: int, holder: str) -> bool:
         """Give `holder` its claim of `attempt` back, if that is still the newest and
-        nobody holds it. False if it was not."""
+        nobody holds it; the lease counts as lost no longer. False if it was not.
+
+        Also true for the same holder again, and, without any change, for an execution
+        that ended in that attempt: nobody took it away."""
 
     @abstractmethod
     async def request_cancel(self, execution_id: str) -> Execution:

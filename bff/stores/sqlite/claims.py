@@ -29,7 +29,8 @@ _FREE = """
     WHERE id = ? AND attempt = ? AND attempt > 0
 """
 _REVIVE = """
-    UPDATE executions SET holder = iif(ended, NULL, ?)
+    UPDATE executions SET holder = iif(ended, NULL, ?),
+        lost = iif(ended OR holder IS NOT NULL, lost, max(lost - 1, 0))
     WHERE id = ? AND attempt = ? AND attempt > 0 AND (holder IS NULL OR holder = ?)
 """
 

@@ -528,6 +528,10 @@ class ExecutionsContract(StoreFixtures):
         assert not await store.revive("a", 2, "x")
         assert await store.revive("a", 2, "y")
         assert await store.execution("a") == again
+        assert await store.free("a", 2, lost=True)
+        assert (await store.execution("a")).lost == 2
+        assert await store.revive("a", 2, "y")
+        assert (await store.execution("a")).lost == 1, "it was not lost after all"
         assert not await store.free("nobody", 1, lost=True)
         assert not await store.revive("nobody", 1, "x")
 

@@ -214,7 +214,8 @@ class StoreMachine(RuleBasedStateMachine):
         if revive:
             expected = newest and now is not None and now.holder in (None, holder)
             if expected and not self.model.ended(execution_id):
-                self.model.change(execution_id, holder=holder)
+                count = now.lost if now.holder is not None else max(now.lost - 1, 0)
+                self.model.change(execution_id, holder=holder, lost=count)
             answer = self.run(self.open_store.revive(execution_id, attempt, holder))
         else:
             expected = newest
