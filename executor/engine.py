@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 from contract.errors import Fenced, Invalid, RunroomError
 from contract.execution import ExecutionState, Graph
 from contract.messages import Claimed
 from contract.states import NODE_TERMINAL, ExecutionStatus, NodeStatus
-from contract.values import Json, parse
+from contract.values import parse
 from contract.workflow import Workflow
 from executor.journal import Journal
 from executor.nodes.expressions import holds

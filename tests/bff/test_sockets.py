@@ -411,6 +411,13 @@ async def test_frames_acknowledgements_and_pings_leave_in_one_order(setup: Setup
     assert [payload["seq"] for _, payload in client.events] == list(range(1, 2_001))
 
 
+async def _trickle(outlet: Outlet, events: list[StoredEvent], pause: int) -> None:
+    for event in events:
+        outlet.write(SINGLE.encode("ex", (event,)))
+        if event.seq % 10 == pause:
+            await asyncio.sleep(0.0005)
+
+
 async def test_a_client_that_upgrades_from_polling_while_in_a_room_misses_nothing(
     setup: Setup,
 ) -> None:
@@ -419,16 +426,7 @@ async def test_a_client_that_upgrades_from_polling_while_in_a_room_misses_nothin
         assert isinstance(polling.wire, Polling)
         outlet = list(setup.namespace.arrived.values())[-1]
         events = logs(3_000)
-        stop = asyncio.Event()
-
-        async def write(outlet: Outlet = outlet, events: list[StoredEvent] = events) -> None:
-            for event in events:
-                outlet.write(SINGLE.encode("ex", (event,)))
-                if event.seq % 10 == attempt:
-                    await asyncio.sleep(0.0005)
-            stop.set()
-
-        writing = asyncio.create_task(write())
+        writing = asyncio.create_task(_trickle(outlet, events, attempt))
         seen: list[int] = []
 
         def take(packets: list[str], seen: list[int] = seen) -> bool:

@@ -97,5 +97,6 @@ def test_unlogged_events_have_the_wires_names() -> None:
         "input": None,
         "priority": 0,
         "state": {},
+        "reuse": ["a"],
     }
     assert parse(Claimed, claimed).to_wire() == claimed

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from bff.namespaces import executions
-from contract.execution import ExecutionState, Record, fold, initial
 from contract.events import parse_event
+from contract.execution import ExecutionState, Record, fold, initial
 from contract.messages import VIEWERS
 from tests.support.engine import Client, Polling, WebSocket, websocket
 from tests.support.live import Live, live, log, logs, node, status
