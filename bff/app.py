@@ -138,9 +138,11 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         stack.push_async_callback(sockets.leave, grace=STOP_SECONDS)
         stack.callback(listener.close)
         url = f"http://{shown}:{port}"
-        yield Server(url, authenticator, sockets, viewers, rooms, watchers)
-        log.info("stopping: connections=%d", sockets.connections())
-        await site.stop()
+        try:
+            yield Server(url, authenticator, sockets, viewers, rooms, watchers)
+        finally:
+            log.info("stopping: connections=%d", sockets.connections())
+            await site.stop()
 
 
 async def _end(task: asyncio.Task[None]) -> None:

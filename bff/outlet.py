@@ -19,6 +19,7 @@ The module depends on nothing else of this project. To use it in any server:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
 import time
 from collections.abc import Callable, Sequence
@@ -34,6 +35,8 @@ PROBE_SECONDS = 10
 """How long a client may take between opening a WebSocket and upgrading to it."""
 CLOSE_SECONDS = 2
 """How long a closing handshake may take."""
+LINGER_SECONDS = 3
+"""How long an ended connection may take to write what was sent to it."""
 _PACKET_OVERHEAD = 16
 
 _TEXT, _BINARY, _CLOSE = 0x1, 0x2, 0x8
@@ -122,10 +125,15 @@ class Outlet(asyncio.Queue[Any]):
         self._ping = asyncio.get_running_loop().call_later(seconds, self._send_ping)
 
     def detach(self) -> None:
-        """The connection has ended: stop its timer."""
+        """The connection has ended: stop its timer, wake who waits, and let nothing that
+        its client does not read keep the transport open."""
         if self._ping is not None:
             self._ping.cancel()
             self._ping = None
+        self._wake()
+        transport = self._transport
+        if transport is not None and transport.get_write_buffer_size():
+            asyncio.get_running_loop().call_later(LINGER_SECONDS, transport.abort)
 
     def _send_ping(self) -> None:
         self._ping = None
@@ -150,6 +158,8 @@ class Outlet(asyncio.Queue[Any]):
     @property
     def gone(self) -> bool:
         """The connection is closed or closing."""
+        if self._transport is not None and self._transport.is_closing():
+            return True
         return self._socket is None or bool(self._socket.closed or self._socket.closing)
 
     def write(self, frame: Frame) -> None:
@@ -166,8 +176,14 @@ class Outlet(asyncio.Queue[Any]):
 
     async def drained(self) -> None:
         """Wait until all that was written has left for the operating system, but for
-        less than `PAUSE_BYTES`; forever if the connection never reads again."""
+        less than `PAUSE_BYTES`.
+
+        Raises:
+            ConnectionResetError: the connection has ended.
+        """
         while True:
+            if self.gone:
+                raise ConnectionResetError("the connection has ended")
             if not (self._parked and self.empty()):
                 waiter = asyncio.get_running_loop().create_future()
                 self._drained.append(waiter)
@@ -260,6 +276,7 @@ class OutletWebSocket:
         self._socket: AsyncSocket = handler.__self__
         self._response: web.WebSocketResponse | None = None
         self._request: web.Request | None = None
+        self._draining: asyncio.Task[None] | None = None
 
     async def __call__(self, environ: dict[str, Any]) -> web.WebSocketResponse:
         request: web.Request = environ["aiohttp.request"]
@@ -290,11 +307,20 @@ class OutletWebSocket:
     @property
     def paused(self) -> bool:
         """The transport holds more than `PAUSE_BYTES`."""
-        return self._request is not None and bool(self._request.protocol._paused)
+        request = self._request
+        # aiohttp leaves the flag as it was when the connection is lost
+        return request is not None and request.transport is not None and request.protocol._paused
 
     async def drain(self) -> None:
-        """Wait until the transport holds little."""
-        if self._request is not None:
+        """Wait until the transport holds little, or is gone."""
+        # aiohttp has one future for all who wait, which one who is cancelled would cancel
+        if self._draining is None or self._draining.done():
+            self._draining = asyncio.get_running_loop().create_task(self._drain())
+        await asyncio.wait((self._draining,))
+
+    async def _drain(self) -> None:
+        assert self._request is not None
+        with contextlib.suppress(OSError):
             await self._request.writer.drain()
 
     async def send(self, message: Frame | str | bytes) -> None:

@@ -41,12 +41,15 @@ class Member:
             room's.
     """
 
-    __slots__ = ("cursor", "form", "outlet", "task")
+    __slots__ = ("cursor", "dissolved", "form", "outlet", "task")
 
-    def __init__(self, outlet: Outlet, form: Form, cursor: int) -> None:
+    def __init__(
+        self, outlet: Outlet, form: Form, cursor: int, dissolved: Callable[[], None] | None
+    ) -> None:
         self.outlet = outlet
         self.form = form
         self.cursor = cursor
+        self.dissolved = dissolved
         self.task: asyncio.Task[None] | None = None
 
 
@@ -169,13 +172,24 @@ class Rooms:
         """How many members all rooms have."""
         return sum(len(room.live) + len(room.behind) for room in self._rooms.values())
 
-    def join(self, execution_id: str, outlet: Outlet, form: Form, after: int) -> Member:
-        """Have every event with seq > after written to the outlet, from now on."""
+    def join(
+        self,
+        execution_id: str,
+        outlet: Outlet,
+        form: Form,
+        after: int,
+        dissolved: Callable[[], None] | None = None,
+    ) -> Member:
+        """Have every event with seq > after written to the outlet, from now on.
+
+        Args:
+            dissolved: called if the room ends before the member leaves it.
+        """
         room = self._rooms.get(execution_id)
         if room is None:
             room = self._rooms[execution_id] = Room(execution_id, self._coalesce)
             room.on_behind = self._catch_up
-        member = Member(outlet, form, after)
+        member = Member(outlet, form, after, dissolved)
         room.behind.add(member)
         self._catch_up(room, member)
         return member
@@ -220,10 +234,14 @@ class Rooms:
 
     def dissolve(self, execution_id: str, name: str, payload: Json) -> None:
         """Announce the end of the execution's life to its members and let them go."""
-        self.announce(execution_id, name, payload)
         room = self._rooms.get(execution_id)
         for member in (*room.live, *room.behind) if room is not None else ():
+            frame = member.form.announce(name, payload)
+            if frame is not None:  # small, so also for those over the mark
+                member.outlet.write(frame)
             self.leave(execution_id, member)
+            if member.dissolved is not None:
+                member.dissolved()
 
     def _catch_up(self, room: Room, member: Member) -> None:
         member.task = asyncio.get_running_loop().create_task(self._follow(room, member))
@@ -233,8 +251,13 @@ class Rooms:
             try:
                 if await self._step(room, member):
                     return
+            except ConnectionResetError:
+                return  # whoever owns the connection makes the member leave
             except RunroomError as error:
                 log.warning("catch-up waits: execution=%s reason=%s", room.execution_id, error)
+                await asyncio.sleep(RETRY_SECONDS)
+            except Exception:
+                log.exception("catch-up failed, again: execution=%s", room.execution_id)
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _step(self, room: Room, member: Member) -> bool:
@@ -271,8 +294,8 @@ class Rooms:
         while room.live:
             try:
                 page = await self._store.read(room.execution_id, room.head, max_bytes=PAGE_BYTES)
-            except RunroomError as error:
-                log.warning("fill waits: execution=%s reason=%s", room.execution_id, error)
+            except Exception as error:
+                log.warning("fill waits: execution=%s reason=%r", room.execution_id, error)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             if not page:
@@ -286,5 +309,5 @@ class Rooms:
                 live = [room.execution_id for room in self._rooms.values() if room.live]
                 for execution_id, head in (await self._store.heads(live)).items():
                     self.wake(execution_id, head)
-            except RunroomError as error:
-                log.warning("heads are not known: reason=%s", error)
+            except Exception as error:
+                log.warning("heads are not known: reason=%r", error)

@@ -42,6 +42,8 @@ UNAUTHENTICATED_SECONDS = 10
 STALL_SECONDS = 60
 """How long data may wait for a client that reads nothing."""
 MAX_POST_PACKETS = 10_000
+MAX_CONTROL_CHARACTERS = 16
+"""Of an engine.io packet that is no message: "2probe" is the longest there is."""
 MAX_IN_FLIGHT = 64
 """Answers a connection may wait for before its next message is read."""
 GOING_AWAY = 1001
@@ -55,7 +57,9 @@ def well_formed(packet: str) -> bool:
     """Whether a text is an engine.io packet that engine.io and Socket.IO can parse."""
     if not packet or packet[0] not in _ENGINE_TYPES:
         return False
-    return packet[0] != _MESSAGE or (len(packet) > 1 and packet[1] in _SOCKET_TYPES)
+    if packet[0] != _MESSAGE:
+        return len(packet) <= MAX_CONTROL_CHARACTERS
+    return len(packet) > 1 and packet[1] in _SOCKET_TYPES
 
 
 class Malformed:
@@ -311,8 +315,11 @@ class SocketServer(socketio.AsyncServer):
         if door is not None:
             door.cancel()
         self._in_flight.pop(eio_sid, None)
-        self.eio.sockets[eio_sid].queue.detach()
+        outlet = self.outlet(eio_sid)
         await super()._handle_eio_disconnect(eio_sid, reason)
+        if reason == self.reason.PING_TIMEOUT:
+            await outlet.abort()  # nobody is there to read a goodbye
+        outlet.detach()
         # engine.io forgets a WebSocket only when its request ends, and a polling
         # connection only when it polls again
         asyncio.get_running_loop().call_soon(self._forget, eio_sid)
@@ -341,8 +348,8 @@ class SocketServer(socketio.AsyncServer):
         task.add_done_callback(self._tasks.discard)
 
     async def _handle_eio_message(self, eio_sid: str, data: object) -> None:
-        if not isinstance(data, str):
-            return  # binary: refused where it was announced
+        if not isinstance(data, str) or eio_sid not in self.environ:
+            return  # binary is refused where it was announced; or the session has ended
         try:
             packet = _Packet(encoded_packet=data)
         except ValueError:
@@ -406,7 +413,10 @@ class SocketServer(socketio.AsyncServer):
             return
         outlet = self.outlet(eio_sid)
         if outlet.backlog > outlet.message_bytes:
-            await outlet.drained()  # a client that does not read is not read either
+            try:
+                await outlet.drained()  # a client that does not read is not read either
+            except ConnectionResetError:
+                return
         answer = await self._run(namespace, sid, id, data)
         if isinstance(answer, asyncio.Future):
             await self._answer_later(eio_sid, namespace, id, answer)

@@ -63,6 +63,8 @@ class Expiry:
         self._outlet.write(event_frame(self._namespace, "auth", {"code": "token_expired"}))
         try:
             await asyncio.wait_for(self._outlet.drained(), GOODBYE_SECONDS)
+        except ConnectionResetError:
+            return
         except TimeoutError:
             await self._outlet.abort()
         else:
