@@ -42,6 +42,9 @@ class Snapshots(Protocol):
     async def state(self, execution: Execution) -> ExecutionState:
         """The snapshot at the execution's head or beyond, without its executor."""
 
+    def finished(self, execution_id: str) -> bytes | None:
+        """A finished execution's snapshot as JSON, if it is at hand."""
+
 
 class Leases(Protocol):
     """Who holds executions, and how to reach the holders."""
@@ -261,6 +264,15 @@ class Executions:
             NotFound: no such execution, or not the principal's to see.
         """
         return await self._state(await self.see(principal, execution_id))
+
+    async def encoded(self, execution: Execution) -> tuple[int, bytes]:
+        """The seq and the JSON of the snapshot of an execution that the caller has seen."""
+        if execution.summary.status in EXECUTION_TERMINAL:
+            known = self._snapshots.finished(execution.id)
+            if known is not None:  # the common way to many viewers of a long graph
+                return execution.head, known
+        state = await self._state(execution)
+        return state.seq, state.model_dump_json(by_alias=True).encode()
 
     async def page(
         self,

@@ -17,14 +17,27 @@ from typing import Any
 import orjson
 
 from bff.snapshots import Snapshots
-from bff.stores.base import Append, EventStore, Execution, Moved, Numbering, StoredEvent, Summary
-from contract.errors import Conflict, Fenced, Gap, Invalid, NotFound, RunroomError, Sealed
+from bff.stores.base import (
+    Append,
+    EventStore,
+    Execution,
+    Moved,
+    Numbering,
+    StoredEvent,
+    Summary,
+    no_execution,
+)
+from contract.errors import Conflict, Fenced, Gap, Invalid, RunroomError, Sealed, Unavailable
 from contract.events import AnyEvent, NodeStatus, Result, encode, parse_events
 from contract.execution import ExecutionState, fold
 from contract.messages import Events
+from contract.states import NODE_TERMINAL
 from contract.values import PREVIEW_ABOVE_BYTES, now, preview, reference
 
 log = logging.getLogger("bff.ingest")
+
+MAX_TRIES = 8
+"""How often an append may find that the execution has moved meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +47,17 @@ class Writer:
     Attributes:
         holder: the executor's id.
         tenant: whose executions it may write; None for all (the server itself).
+        only: the executions that its token is limited to; None: no such limit.
     """
 
     holder: str
     tenant: str | None
+    only: frozenset[str] | None = None
+
+    def may_hold(self, execution: Execution) -> bool:
+        """Whether the execution exists for it at all."""
+        ours = self.tenant is None or self.tenant == execution.tenant
+        return ours and (self.only is None or execution.id in self.only)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +184,13 @@ class Ingest:
                 return await self._append_to(row, batch, encoded)
             except (RunroomError, Moved) as error:
                 log.debug("append again: execution=%s reason=%s", batch.execution_id, error)
-        while True:  # what was known of the row may be old: decide on a fresh one
+        for _ in range(MAX_TRIES):  # what was known of the row may be old: look again
             row = await self._store.execution(batch.execution_id)
             try:
                 return await self._append_to(row, batch, encoded)
-            except Moved:
-                continue
+            except Moved as moved:
+                log.warning("append again: execution=%s reason=%s", batch.execution_id, moved)
+        raise Unavailable("the execution's log and its head do not agree; try again later")
 
     async def _append_to(self, row: Execution, batch: _Batch, encoded: _Encoded | None) -> int:
         _check_claim(row, batch)
@@ -245,10 +266,10 @@ def _check_numbers(raw: Sequence[dict[str, Any]]) -> None:
 
 
 def _check_claim(row: Execution, batch: _Batch) -> None:
-    if batch.writer.tenant is not None and batch.writer.tenant != row.tenant:
-        raise NotFound(f'no execution "{batch.execution_id}"')
+    if not batch.writer.may_hold(row):
+        raise no_execution(batch.execution_id)
     attempt = row.attempt if batch.attempt is None else batch.attempt
-    if attempt < row.attempt or (row.holder is not None and row.holder != batch.writer.holder):
+    if attempt < row.attempt or (attempt and row.last_holder != batch.writer.holder):
         raise Fenced(f"attempt {attempt} is over; attempt {row.attempt} has begun")
     if attempt > row.attempt or attempt == 0:
         raise Invalid(f"attempt {attempt} has not begun; the newest is {row.attempt}")
@@ -280,6 +301,8 @@ def _encode(batch: _Batch, attempt: int, number: int | None = None) -> _Encoded:
 def _with_preview(event: AnyEvent, values: dict[str, bytes]) -> AnyEvent:
     """The event with a large output or result replaced by its preview."""
     if isinstance(event, NodeStatus):
+        if event.output is not None and event.status not in NODE_TERMINAL:
+            raise Invalid(f"seq {event.seq}: a large output comes with a terminal status")
         name, member = f"nodes/{event.node_id}/output", "output"
     elif isinstance(event, Result):
         name, member = "result", "result"

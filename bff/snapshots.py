@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import orjson
 
 from bff.stores.base import EventStore, Execution, StoredEvent
-from contract.errors import RunroomError
+from contract.errors import RunroomError, Unavailable
 from contract.events import AnyEvent, parse_event
 from contract.execution import ExecutionState, fold, initial
 
@@ -23,6 +23,8 @@ log = logging.getLogger("bff.snapshots")
 
 SNAPSHOT_EVERY = 2_000
 """Events after which a snapshot is kept in the store, so that a load folds no more."""
+MAX_LOADS = 8
+"""How often a load that was shared may turn out to be too old for one who waited."""
 MAX_RUNNING = 10_000
 FINISHED_BYTES = 64 * 1024 * 1024
 """All finished executions in memory together."""
@@ -44,6 +46,9 @@ class _Finished:
     def __len__(self) -> int:
         return len(self._states)
 
+    def __contains__(self, execution_id: str) -> bool:
+        return execution_id in self._states
+
     def put(self, state: ExecutionState, present: float) -> None:
         self.drop(state.execution_id)
         packed = zlib.compress(state.model_dump_json(by_alias=True).encode(), 1)
@@ -52,10 +57,12 @@ class _Finished:
         self.expire(present)
 
     def get(self, execution_id: str) -> ExecutionState | None:
+        found = self.json(execution_id)
+        return None if found is None else ExecutionState.model_validate_json(found)
+
+    def json(self, execution_id: str) -> bytes | None:
         found = self._states.get(execution_id)
-        if found is None:
-            return None
-        return ExecutionState.model_validate_json(zlib.decompress(found[1]))
+        return None if found is None else zlib.decompress(found[1])
 
     def drop(self, execution_id: str) -> None:
         found = self._states.pop(execution_id, None)
@@ -90,7 +97,7 @@ class Snapshots:
         Raises:
             Unavailable: the store cannot be read.
         """
-        while True:
+        for _ in range(MAX_LOADS):
             state = self._known(execution.id)
             if state is not None and state.seq >= execution.head:
                 return state
@@ -103,6 +110,12 @@ class Snapshots:
             loaded = await asyncio.shield(loading)
             if loaded.seq >= execution.head:
                 return loaded
+        raise Unavailable("the execution's log is shorter than its head; try again later")
+
+    def finished(self, execution_id: str) -> bytes | None:
+        """A finished execution's state as JSON, if it is in memory: the cheap way to send
+        it again."""
+        return self._finished.json(execution_id)
 
     def advance(self, state: ExecutionState) -> None:
         """Keep the state that an append has just made durable."""
@@ -111,6 +124,8 @@ class Snapshots:
             self._running.pop(state.execution_id, None)
             self._finished.put(state, present)
             return
+        if state.execution_id in self._finished:
+            return  # a load that began before the end
         known = self._running.get(state.execution_id)
         if known is None or known.seq <= state.seq:
             self._running[state.execution_id] = state

@@ -17,7 +17,7 @@ MAX_SUBSCRIPTIONS = 256
 """Subscriptions a connection."""
 MAX_VIEWER_MESSAGE_BYTES = 64 * 1024
 MAX_EXECUTOR_MESSAGE_BYTES = 4 * 1024 * 1024
-MAX_BATCH_EVENTS = 5_000
+MAX_BATCH_EVENTS = 2_000
 """Events in one `events` message."""
 MAX_HELD = 10_000
 """Executions in one `heartbeat`."""

@@ -47,9 +47,10 @@ class LogRoutes:
         if prefers(request, TEXT, JSON):
             name = {"Content-Disposition": f'attachment; filename="{execution.id}.log"'}
             return await stream(request, TEXT, self._lines(execution, chosen, after), headers=name)
-        # one more than asked for tells whether there are more
-        found = await self._store.read_logs(execution.id, chosen, after=after, limit=limit + 1)
-        events, more = found[:limit], found[limit:]
+        events = await self._store.read_logs(execution.id, chosen, after=after, limit=limit)
+        more = events and await self._store.read_logs(
+            execution.id, chosen, after=events[-1].seq, limit=1
+        )
         head = max(execution.head, events[-1].seq if events else 0)
         following = b"%d" % events[-1].seq if more else b"null"
         return page(events, head=b"%d" % head, nextAfter=following)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +15,7 @@ from bff.outlet import Outlet
 from bff.presence import Watchers
 from bff.rooms import Member, Rooms
 from bff.sockets import Answer, Namespace, event_frame
+from bff.stores.base import Execution
 from contract.errors import Forbidden, InvalidRequest, RunroomError, TooManySubscriptions
 from contract.messages import (
     MAX_STATE_BYTES,
@@ -29,12 +29,18 @@ from contract.messages import (
 from contract.values import now, parse
 
 
+@dataclass(frozen=True, slots=True)
+class _Subscription:
+    execution: Execution
+    member: Member
+
+
 @dataclass(slots=True)
 class _Viewer:
     principal: Principal
     outlet: Outlet
     expiry: Expiry
-    subscriptions: dict[str, Member] = field(default_factory=dict)
+    subscriptions: dict[str, _Subscription] = field(default_factory=dict)
 
 
 class Viewers(Namespace):
@@ -95,14 +101,13 @@ class Viewers(Namespace):
         known = execution_id in viewer.subscriptions
         if not known and len(viewer.subscriptions) >= MAX_SUBSCRIPTIONS:
             raise TooManySubscriptions(f"a connection takes {MAX_SUBSCRIPTIONS} subscriptions")
-        state = await self._executions.snapshot(viewer.principal, execution_id)
-        encoded = await asyncio.to_thread(state.model_dump_json, by_alias=True)
-        small = len(encoded) <= MAX_STATE_BYTES
+        execution = await self._executions.see(viewer.principal, execution_id)
+        head, state = await self._executions.encoded(execution)
         answer = {
             "ok": True,
             "executionId": execution_id,
-            "head": state.seq,
-            "state": orjson.Fragment(encoded) if small else None,
+            "head": head,
+            "state": orjson.Fragment(state) if len(state) <= MAX_STATE_BYTES else None,
         }
         # from here to the acknowledgement: no await, so that nothing slips before it
         self._leave(viewer, execution_id)
@@ -111,15 +116,17 @@ class Viewers(Namespace):
             if self._viewers.get(sid) is not viewer:
                 return
             after = request.after
-            if after > state.seq:
-                reset = Reset(execution_id=execution_id, reason="ahead", head=state.seq)
+            if after > head:
+                reset = Reset(execution_id=execution_id, reason="ahead", head=head)
                 viewer.outlet.write(event_frame(VIEWERS, "reset", reset.to_wire()))
                 after = 0
             form = BATCH if request.batch else SINGLE
-            member = self._rooms.join(execution_id, viewer.outlet, form, after)
+            member = self._rooms.join(
+                execution_id, viewer.outlet, form, after, lambda: self._drop(viewer, execution_id)
+            )
             if execution_id not in viewer.subscriptions:
                 self._watchers.enter(execution_id, viewer.principal)
-            viewer.subscriptions[execution_id] = member
+            viewer.subscriptions[execution_id] = _Subscription(execution, member)
 
         return Answer(answer, then)
 
@@ -140,15 +147,15 @@ class Viewers(Namespace):
             raise Forbidden("the new token is of another caller; connect anew with it")
         viewer.principal = principal
         viewer.expiry.renew(principal)
-        if principal.executions is not None:
-            for execution_id in set(viewer.subscriptions) - principal.executions:
+        for execution_id, subscription in list(viewer.subscriptions.items()):
+            if not principal.may_see(subscription.execution):
                 self._drop(viewer, execution_id)
         return {"ok": True, "expiresAt": expires_at(principal)}
 
     def _leave(self, viewer: _Viewer, execution_id: str) -> None:
-        member = viewer.subscriptions.get(execution_id)
-        if member is not None:
-            self._rooms.leave(execution_id, member)
+        subscription = viewer.subscriptions.get(execution_id)
+        if subscription is not None:
+            self._rooms.leave(execution_id, subscription.member)
 
     def _drop(self, viewer: _Viewer, execution_id: str) -> None:
         self._leave(viewer, execution_id)

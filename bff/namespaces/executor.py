@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
+import orjson
 from pydantic import Field, StrictInt
 
 from bff.auth import Authenticator, Principal
@@ -52,7 +53,7 @@ class _Executor:
 
     @property
     def writer(self) -> Writer:
-        return Writer(self.id, self.principal.scope)
+        return Writer(self.id, self.principal.scope, self.principal.executions)
 
 
 class Executors(Namespace):
@@ -124,10 +125,8 @@ class Executors(Namespace):
     async def _claim(self, sid: str, argument: object) -> dict[str, Any]:
         executor = self._executors[sid]
         request = parse(Claim, argument if argument is not None else {}, InvalidRequest)
-        claimed = await self._claims.claim(
-            executor.principal, executor.id, request.max, executor.offers
-        )
-        executions = [one.model_dump(by_alias=True) for one in claimed]
+        claimed = await self._claims.claim(executor.writer, request.max, executor.offers)
+        executions = [orjson.Fragment(one) for one in claimed]
         return {"ok": True, "leaseMs": self._leases.lease_ms, "executions": executions}
 
     async def _events(self, sid: str, argument: object) -> asyncio.Future[dict[str, Any]]:
@@ -161,12 +160,12 @@ class Executors(Namespace):
 
     async def _heartbeat(self, sid: str, argument: object) -> dict[str, Any]:
         request = parse(Heartbeat, argument if argument is not None else {}, InvalidRequest)
-        lost, cancel = await self._leases.heartbeat(self._executors[sid].id, request.executions)
+        lost, cancel = await self._leases.heartbeat(self._executors[sid].writer, request.executions)
         return {"ok": True, "lost": lost, "cancel": cancel}
 
     async def _output(self, sid: str, argument: object) -> dict[str, Any]:
         request = parse(Output, argument, InvalidRequest)
-        output = await self._claims.output(self._executors[sid].principal, request)
+        output = await self._claims.output(self._executors[sid].writer, request)
         return {"ok": True, "output": output}
 
     async def _refresh(self, sid: str, argument: object) -> dict[str, Any]:
@@ -182,13 +181,13 @@ class Executors(Namespace):
     async def _release(self, sid: str, argument: object) -> dict[str, Any]:
         executor = self._executors[sid]
         request = parse(Held, argument, InvalidRequest)
-        await self._claims.release(executor.principal, executor.id, request)
+        await self._claims.release(executor.writer, request)
         return {"ok": True}
 
     async def _register(self, sid: str, argument: object) -> dict[str, Any]:
         executor = self._executors[sid]
         request = parse(Register, argument, InvalidRequest)
-        execution = await self._claims.register(executor.principal, executor.id, request)
+        execution = await self._claims.register(executor.principal, executor.writer, request)
         return {
             "ok": True,
             "executionId": execution.id,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, NamedTuple, Self
 
+from contract.errors import NotFound
 from contract.execution import Record
 from contract.states import ExecutionStatus
 from contract.workflow import Workflow
@@ -50,6 +51,8 @@ class Execution:
         head: the highest durable seq.
         numbering: who numbers this attempt's events; None until its first write.
         holder: the executor whose claim is alive, or None.
+        last_holder: the executor that has, or may revive, the newest claim; None before
+            the first and once it was given back.
         lost: how many leases have run out.
         registered: an outside system's run: never offered to `claim`.
         cancelling: a cancel was asked for and is not carried out yet.
@@ -63,6 +66,7 @@ class Execution:
     head: int = 0
     numbering: Numbering | None = None
     holder: str | None = None
+    last_holder: str | None = None
     lost: int = 0
     registered: bool = False
     cancelling: bool = False
@@ -142,6 +146,11 @@ class LogFilter:
     text: str | None = None
 
 
+def no_execution(execution_id: str) -> NotFound:
+    """The refusal for an id that no execution has, or none that the caller may see."""
+    return NotFound(f'there is no execution "{execution_id}"')
+
+
 class EventStore(ABC):
     """Executions, their events and snapshots, and workflows. Open it with `async with`."""
 
@@ -204,10 +213,16 @@ class EventStore(ABC):
 
     @abstractmethod
     async def read_logs(
-        self, execution_id: str, chosen: LogFilter, *, after: int = 0, limit: int = 1_000
+        self,
+        execution_id: str,
+        chosen: LogFilter,
+        *,
+        after: int = 0,
+        limit: int = 1_000,
+        max_bytes: int = 4 * 1024 * 1024,
     ) -> list[StoredEvent]:
-        """The `log` events with seq > after that pass the filter, in order; the database
-        does the filtering."""
+        """The `log` events with seq > after that pass the filter, in order, bounded as in
+        `read`; the database does the filtering. Only an empty page means the end."""
 
     @abstractmethod
     async def heads(self, execution_ids: Collection[str]) -> dict[str, int]:
@@ -288,10 +303,11 @@ class EventStore(ABC):
         tenant: str | None,
         limit: int,
         offers: frozenset[str] = frozenset(),
+        only: frozenset[str] | None = None,
     ) -> list[Execution]:
         """Give `holder` up to `limit` executions that nobody holds: unfinished, not
-        registered, of the tenant (None: of any), requiring no more than `offers`;
-        highest priority first, then oldest.
+        registered, of the tenant (None: of any), requiring no more than `offers`, and if
+        `only` is given, among these; highest priority first, then oldest.
         Each gets attempt + 1 and a fresh numbering. Two callers never get the same."""
 
     @abstractmethod
@@ -304,14 +320,21 @@ class EventStore(ABC):
         """
 
     @abstractmethod
-    async def free(self, execution_id: str, attempt: int, *, lost: bool) -> bool:
+    async def free(
+        self, execution_id: str, attempt: int, *, lost: bool, given_back: bool = False
+    ) -> bool:
         """End the claim of `attempt`, if that is still the newest: nobody holds the
-        execution then. `lost` counts a lease that ran out. False if it was not."""
+        execution then. False if it was not.
+
+        Args:
+            lost: count a lease that ran out.
+            given_back: its holder wants no more of it, so it cannot be revived.
+        """
 
     @abstractmethod
     async def revive(self, execution_id: str, attempt: int, holder: str) -> bool:
-        """Give `holder` its claim of `attempt` back, if that is still the newest and
-        nobody holds it; the lease counts as lost no longer. False if it was not.
+        """Give `holder` its claim of `attempt` back, if that is still the newest and was
+        not given back; the lease counts as lost no longer. False if it was not.
 
         Also true for the same holder again, and, without any change, for an execution
         that ended in that attempt: nobody took it away."""

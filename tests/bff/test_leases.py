@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bff.leases import terminal_events
+from bff.endings import terminal_events
 from contract.events import parse_events
 from contract.execution import Graph, Record, fold, initial
 from contract.workflow import Node
@@ -229,24 +229,98 @@ async def test_a_registered_run_whose_owner_is_gone_fails_in_the_end(tmp_path: P
         assert state["status"] == "failed" and "one is gone" in state["error"]
 
 
-async def test_a_claim_whose_answer_was_lost_is_freed_without_waiting_for_its_lease(
-    tmp_path: Path,
-) -> None:
-    async with live(tmp_path) as house:
+async def test_a_claim_whose_answer_was_lost_is_no_lost_lease(tmp_path: Path) -> None:
+    async with live(tmp_path, lease_seconds=LEASE, max_attempts=1) as house:
         made = await house.execute()
         client = await house.executor()
-        await claim(client)  # the executor never hears of it
+        await claim(client)  # the executor never hears of it, but lives
         for _ in range(2):
             await client.call("heartbeat", {"executions": []})
         again = await claim(client)
         assert (again["executionId"], again["attempt"]) == (made, 2)
-        for _ in range(3):
-            answer = await client.call("heartbeat", {"executions": [held(again)]})
-            assert answer["lost"] == []
-        for _ in range(3):
-            await client.call("heartbeat", {"executions": []})
         answer = await client.call("heartbeat", {"executions": [held(again)]})
-        assert answer["lost"] == [], "one that was named once only ends with its lease"
+        assert answer["lost"] == []
+        assert (await ended(house, made))["status"] == "failed", "this one it knew of"
+
+
+async def test_a_heartbeat_in_parts_takes_nothing_away(tmp_path: Path) -> None:
+    async with live(tmp_path, lease_seconds=LEASE) as house:
+        for _ in range(3):
+            await house.execute()
+        client = await house.executor()
+        claims = [await claim(client) for _ in range(3)]
+        until = time.monotonic() + 3 * LEASE
+        while time.monotonic() < until:
+            for claimed in claims:
+                answer = await client.call("heartbeat", {"executions": [held(claimed)]})
+                assert answer["lost"] == []
+            await asyncio.sleep(LEASE / 4)
+
+
+async def test_another_tenants_heartbeat_revives_nothing(tmp_path: Path) -> None:
+    async with live(tmp_path, lease_seconds=LEASE) as house:
+        await house.execute()
+        claimed = await claim(await house.executor())
+        await asyncio.sleep(3 * LEASE)
+        for thief in (
+            await house.executor("one", tenant="evil"),
+            await house.executor("two"),
+            await house.executor("one", executions=["ex_other"]),
+        ):
+            answer = await thief.call("heartbeat", {"executions": [held(claimed)]})
+            assert answer["lost"] == [claimed["executionId"]]
+            answer = await send(thief, claimed, status(1, "running"))
+            assert answer["error"]["code"] in ("fenced", "not_found")
+        assert (await claim(await house.executor("two")))["attempt"] == 2
+
+
+async def test_what_was_released_is_not_revived(tmp_path: Path) -> None:
+    async with live(tmp_path) as house:
+        await house.execute()
+        client = await house.executor()
+        claimed = await claim(client)
+        assert (await client.call("release", held(claimed)))["ok"]
+        answer = await client.call("heartbeat", {"executions": [held(claimed)]})
+        assert answer["lost"] == [claimed["executionId"]]
+        answer = await send(client, claimed, status(1, "running"))
+        assert answer["error"]["code"] == "fenced"
+        assert (await claim(await house.executor("two")))["attempt"] == 2
+
+
+async def test_a_token_for_certain_executions_claims_only_those(tmp_path: Path) -> None:
+    async with live(tmp_path) as house:
+        await house.execute()
+        mine = await house.execute()
+        client = await house.executor(executions=[mine])
+        assert [one["executionId"] for one in (await client.call("claim", {"max": 5}))[
+            "executions"]] == [mine]  # fmt: skip
+        refused = await client.call("register", {"workflowId": "w", "executionId": "other"})
+        assert refused["error"]["code"] == "forbidden"
+
+
+async def test_a_claim_whose_connection_dies_meanwhile_has_a_lease(tmp_path: Path) -> None:
+    async with live(tmp_path, lease_seconds=LEASE) as house:
+        for _ in range(5):
+            await house.execute()
+        for _ in range(5):
+            client = await house.executor("dying")
+            await client.emit_with(1, "claim", {"max": 1})
+            client.wire.socket._writer.transport.abort()  # type: ignore[union-attr]
+        other = await house.executor("two")
+        assert len([await claim(other) for _ in range(5)]) == 5
+
+
+async def test_an_execution_of_many_nodes_ends_as_well(tmp_path: Path) -> None:
+    async with live(tmp_path, lease_seconds=LEASE, max_attempts=1) as house:
+        made = await house.execute()
+        client = await house.executor()
+        claimed = await claim(client)
+        await send(client, claimed, status(1, "running"))
+        for start in range(2, 5_002, 1_000):
+            batch = [node(seq, f"n{seq}", "running") for seq in range(start, start + 1_000)]
+            assert (await send(client, claimed, *batch))["ok"]
+        state = await ended(house, made)
+        assert state["status"] == "failed" and len(state["nodes"]) > 5_000
 
 
 def test_terminal_events_are_legal_from_every_state() -> None:

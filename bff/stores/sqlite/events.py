@@ -16,8 +16,9 @@ import sqlite3
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping
 from itertools import accumulate
+from typing import Any
 
-from bff.stores.base import Append, Commit, LogFilter, Moved, StoredEvent
+from bff.stores.base import Append, Commit, LogFilter, Moved, StoredEvent, no_execution
 from bff.stores.sqlite.schema import SEQ_BITS
 from bff.stores.sqlite.transaction import Transaction
 from contract.errors import NotFound
@@ -57,7 +58,7 @@ def append(transaction: Transaction, append: Append) -> Commit:
     """
     key = transaction.key(append.execution_id)
     if key is None:
-        raise unknown(append.execution_id)
+        raise no_execution(append.execution_id)
     after = append.summary
     head = append.head + len(append.events)
     values = (
@@ -81,12 +82,7 @@ def append(transaction: Transaction, append: Append) -> Commit:
 
 def _refused(transaction: Transaction, execution_id: str) -> NotFound | Moved:
     found = transaction.row("SELECT attempt, head FROM executions WHERE id = ?", execution_id)
-    return unknown(execution_id) if found is None else Moved(*found)
-
-
-def unknown(execution_id: str) -> NotFound:
-    """The refusal for an id that no execution has."""
-    return NotFound(f'there is no execution "{execution_id}"')
+    return no_execution(execution_id) if found is None else Moved(*found)
 
 
 def read(
@@ -110,13 +106,25 @@ def read(
         "limit": limit,
         "types": json.dumps(list(types or ())),
     }
-    # `length` of a BLOB stands in the row's header: the payloads are not loaded yet.
-    sizes = connection.execute(_page("group_concat(length(payload))", chosen), page).fetchone()[0]
+    return _bounded(connection, chosen, page, max_bytes)
+
+
+def _bounded(
+    connection: sqlite3.Connection, conditions: str, page: dict[str, Any], max_bytes: int
+) -> list[StoredEvent]:
+    """The page without the events that would make it longer than `max_bytes`."""
+    # `length` of a BLOB stands in the row's header: the payloads are not gathered yet.
+    columns = "group_concat(length(payload)), group_concat(seq)"
+    sizes, seqs = connection.execute(_page(columns, conditions), page).fetchone()
     if sizes is None:
         return []
     ends = list(accumulate(map(int, sizes.split(","))))
-    page["limit"] = max(1, bisect_right(ends, max_bytes))
-    return _split(connection.execute(_page(_MEMBERS, chosen), page).fetchone())
+    count = max(1, bisect_right(ends, max_bytes))
+    if conditions:  # they may be dear, and what they choose is known now
+        page["chosen"] = f"[{','.join(seqs.split(',')[:count])}]"
+        conditions = "AND position - base IN (SELECT value FROM json_each(:chosen))"
+    page["limit"] = count
+    return _split(connection.execute(_page(_MEMBERS, conditions), page).fetchone())
 
 
 def read_logs(
@@ -126,11 +134,12 @@ def read_logs(
     *,
     after: int,
     limit: int,
+    max_bytes: int,
 ) -> list[StoredEvent]:
-    """The `log` events that pass the filter."""
+    """The `log` events that pass the filter: a page as `read` has it."""
     if limit < 1 or after >= MAX_SEQ:
         return []
-    page: dict[str, object] = {"id": execution_id, "after": max(after, 0), "limit": limit}
+    page: dict[str, Any] = {"id": execution_id, "after": max(after, 0), "limit": limit}
     conditions = "AND type = 'log'"
     if chosen.levels is not None:
         conditions += f" AND {_of_log('level')} IN (SELECT value FROM json_each(:levels))"
@@ -142,7 +151,7 @@ def read_logs(
         # Not LIKE: `%` and `_` are text here, and LIKE folds the case of ASCII alone.
         conditions += f" AND instr(casefold({_of_log('message')}), :text) > 0"
         page["text"] = chosen.text.casefold()
-    return _split(connection.execute(_page(_MEMBERS, conditions), page).fetchone())
+    return _bounded(connection, conditions, page, max_bytes)
 
 
 _MEMBERS = (

@@ -9,8 +9,8 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from bff.stores.base import Execution, Summary
-from bff.stores.sqlite.events import keep_values, unknown
+from bff.stores.base import Execution, Summary, no_execution
+from bff.stores.sqlite.events import keep_values
 from bff.stores.sqlite.schema import SEQ_BITS
 from bff.stores.sqlite.transaction import Transaction
 from contract.errors import Conflict, InvalidRequest
@@ -25,6 +25,7 @@ _MAX_KEY = (1 << 63) - 1
 _SELECT = """
     SELECT record, tenant, attempt, head, numbering, holder, lost, registered, cancelling,
         requires, status, progress, started_at, ended_at, error, log_count, reuse,
+        last_holder,
         created_at, key
     FROM executions JOIN records USING (key)
 """
@@ -140,6 +141,7 @@ def stored(row: tuple[Any, ...]) -> Execution:
             log_count=row[15],
         ),
         reuse=frozenset(json.loads(row[16])),
+        last_holder=row[17],
     )
 
 
@@ -150,7 +152,7 @@ def of_id(connection: sqlite3.Connection, execution_id: str) -> Execution:
     """
     row = connection.execute(f"{_SELECT} WHERE id = ?", (execution_id,)).fetchone()
     if row is None:
-        raise unknown(execution_id)
+        raise no_execution(execution_id)
     return stored(row)
 
 

@@ -38,6 +38,7 @@ _FIRST = (
         head INTEGER NOT NULL,
         numbering TEXT,
         holder TEXT,
+        last_holder TEXT,
         lost INTEGER NOT NULL,
         cancelling INTEGER NOT NULL,
         status TEXT NOT NULL,

@@ -136,10 +136,16 @@ class SqliteStore(EventStore):
         )
 
     async def read_logs(
-        self, execution_id: str, chosen: LogFilter, *, after: int = 0, limit: int = 1_000
+        self,
+        execution_id: str,
+        chosen: LogFilter,
+        *,
+        after: int = 0,
+        limit: int = 1_000,
+        max_bytes: int = 4 * 1024 * 1024,
     ) -> list[StoredEvent]:
         return await self._searches.read(
-            events.read_logs, execution_id, chosen, after=after, limit=limit
+            events.read_logs, execution_id, chosen, after=after, limit=limit, max_bytes=max_bytes
         )
 
     async def heads(self, execution_ids: Collection[str]) -> dict[str, int]:
@@ -212,10 +218,11 @@ class SqliteStore(EventStore):
         tenant: str | None,
         limit: int,
         offers: frozenset[str] = frozenset(),
+        only: frozenset[str] | None = None,
     ) -> list[Execution]:
         return await self._writer.write(
             lambda transaction: claims.claim(
-                transaction, holder, tenant=tenant, limit=limit, offers=offers
+                transaction, holder, tenant=tenant, limit=limit, offers=offers, only=only
             )
         )
 
@@ -224,9 +231,11 @@ class SqliteStore(EventStore):
             lambda transaction: claims.take(transaction, execution_id, holder)
         )
 
-    async def free(self, execution_id: str, attempt: int, *, lost: bool) -> bool:
+    async def free(
+        self, execution_id: str, attempt: int, *, lost: bool, given_back: bool = False
+    ) -> bool:
         return await self._writer.write(
-            lambda transaction: claims.free(transaction, execution_id, attempt, lost)
+            lambda transaction: claims.free(transaction, execution_id, attempt, lost, given_back)
         )
 
     async def revive(self, execution_id: str, attempt: int, holder: str) -> bool:

@@ -532,6 +532,8 @@ class ExecutionsContract(StoreFixtures):
         assert (await store.execution("a")).lost == 2
         assert await store.revive("a", 2, "y")
         assert (await store.execution("a")).lost == 1, "it was not lost after all"
+        assert await store.free("a", 2, lost=False, given_back=True)
+        assert not await store.revive("a", 2, "y"), "it wants no more of it"
         assert not await store.free("nobody", 1, lost=True)
         assert not await store.revive("nobody", 1, "x")
 

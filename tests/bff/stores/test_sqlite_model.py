@@ -170,7 +170,9 @@ class StoreMachine(RuleBasedStateMachine):
         ]
         free.sort(key=lambda each: (-each.record.priority, each.record.created_at))
         expected = [
-            self.model.change(each.id, attempt=each.attempt + 1, holder=holder, numbering=None)
+            self.model.change(
+                each.id, attempt=each.attempt + 1, holder=holder, last_holder=holder, numbering=None
+            )
             for each in free[:limit]
         ]
         claimed = self.run(self.open_store.claim(holder, tenant=None, limit=limit, offers=offers))
@@ -194,7 +196,11 @@ class StoreMachine(RuleBasedStateMachine):
             assert call() == self.model.change(execution_id, cancelling=True)
         else:
             taken = self.model.change(
-                execution_id, attempt=now.attempt + 1, holder=holder, numbering=None
+                execution_id,
+                attempt=now.attempt + 1,
+                holder=holder,
+                last_holder=holder,
+                numbering=None,
             )
             assert call() == taken
 
@@ -204,15 +210,22 @@ class StoreMachine(RuleBasedStateMachine):
         lost=st.booleans(),
         holder=st.sampled_from(HOLDERS),
         revive=st.booleans(),
+        given_back=st.booleans(),
     )
     def free_or_revive(
-        self, execution_id: str, older: int, lost: bool, holder: str, revive: bool
+        self,
+        execution_id: str,
+        older: int,
+        lost: bool,
+        holder: str,
+        revive: bool,
+        given_back: bool,
     ) -> None:
         now = self.model.executions.get(execution_id)
         attempt = (now.attempt if now else 1) - older
         newest = now is not None and attempt == now.attempt and attempt > 0
         if revive:
-            expected = newest and now is not None and now.holder in (None, holder)
+            expected = newest and now is not None and now.last_holder == holder
             if expected and not self.model.ended(execution_id):
                 count = now.lost if now.holder is not None else max(now.lost - 1, 0)
                 self.model.change(execution_id, holder=holder, lost=count)
@@ -221,8 +234,13 @@ class StoreMachine(RuleBasedStateMachine):
             expected = newest
             if newest and now is not None:
                 count = int(lost and now.holder is not None)
-                self.model.change(execution_id, holder=None, lost=now.lost + count)
-            answer = self.run(self.open_store.free(execution_id, attempt, lost=lost))
+                last = None if given_back else now.last_holder
+                self.model.change(
+                    execution_id, holder=None, lost=now.lost + count, last_holder=last
+                )
+            answer = self.run(
+                self.open_store.free(execution_id, attempt, lost=lost, given_back=given_back)
+            )
         assert answer is expected
 
     @rule(execution_id=st.sampled_from(IDS))
