@@ -7,7 +7,7 @@ ARGS ?=            # passed on: make test ARGS='-k store -x'
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint fmt bench clean lock
+.PHONY: help run test chaos lint fmt bench clean lock
 
 VENV := .venv
 PY   := $(VENV)/bin/python
@@ -24,6 +24,9 @@ run: $(VENV)/.base-stamp ## start the server and an executor; Ctrl-C stops both
 
 test: $(VENV)/.dev-stamp $(E2E)/node_modules/.stamp ## run all tests (ARGS='-k word' for some)
 	@$(PY) -m pytest $(ARGS)
+
+chaos: $(VENV)/.dev-stamp $(E2E)/node_modules/.stamp ## break what can break, long (ARGS='tests/chaos -k word')
+	@CHAOS=long $(PY) -m pytest -s $(or $(ARGS),tests/chaos)
 
 lint: $(VENV)/.dev-stamp ## check style, format and types
 	@$(PY) -m ruff check .

@@ -16,8 +16,13 @@ from bff.auth import Authenticator
 from bff.settings import Settings, SettingsError, load
 from contract.errors import RunroomError
 
-QUIET = ("aiohttp.websocket", "aiohttp.server", "bff.socketio", "bff.engineio")
-"""Loggers that repeat what a client sent, a bearer token among its subprotocols included."""
+QUIET = {
+    "aiohttp.websocket": logging.ERROR,
+    "aiohttp.server": logging.CRITICAL,
+    "bff.socketio": logging.ERROR,
+    "bff.engineio": logging.ERROR,
+}
+"""Below these levels they repeat what a client sent, a bearer token in a subprotocol too."""
 TOKEN_FILE = Path(".data/executor.token")
 """Where a development server leaves a token for executors on the same machine."""
 TOKEN_SECONDS = 30 * 24 * 3600
@@ -35,8 +40,8 @@ def main() -> int:
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
         stream=sys.stderr,
     )
-    for name in QUIET:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    for name, level in QUIET.items():
+        logging.getLogger(name).setLevel(level)
     try:
         settings = load()
     except SettingsError as error:

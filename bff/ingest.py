@@ -28,10 +28,10 @@ from bff.stores.base import (
     no_execution,
 )
 from contract.errors import Conflict, Fenced, Gap, Invalid, RunroomError, Sealed, Unavailable
-from contract.events import AnyEvent, NodeStatus, Result, encode, parse_events
+from contract.events import AnyEvent, NodeStatus, Result, Status, encode, parse_events
 from contract.execution import ExecutionState, fold
 from contract.messages import Events
-from contract.states import NODE_TERMINAL
+from contract.states import EXECUTION_TERMINAL, NODE_TERMINAL
 from contract.values import PREVIEW_ABOVE_BYTES, now, preview, reference
 
 log = logging.getLogger("bff.ingest")
@@ -198,7 +198,7 @@ class Ingest:
         if state.seq != row.head:
             raise Moved(row.attempt, state.seq)
         if encoded is None:
-            encoded = _encode(batch, row.attempt, number=row.head + 1)
+            encoded = _encode(batch, row.attempt, after=state)
         repeated = sum(event.seq <= row.head for event in encoded.events)
         if repeated:
             await self._compare(row, encoded, repeated)
@@ -270,6 +270,8 @@ def _check_claim(row: Execution, batch: _Batch) -> None:
         raise no_execution(batch.execution_id)
     attempt = row.attempt if batch.attempt is None else batch.attempt
     if attempt < row.attempt or (attempt and row.last_holder != batch.writer.holder):
+        if attempt == row.attempt:
+            raise Fenced(f"attempt {attempt} is not this executor's, or not any more")
         raise Fenced(f"attempt {attempt} is over; attempt {row.attempt} has begun")
     if attempt > row.attempt or attempt == 0:
         raise Invalid(f"attempt {attempt} has not begun; the newest is {row.attempt}")
@@ -278,9 +280,11 @@ def _check_claim(row: Execution, batch: _Batch) -> None:
         raise Invalid(f"this attempt's events come {numbers}: its first write decided that")
 
 
-def _encode(batch: _Batch, attempt: int, number: int | None = None) -> _Encoded:
+def _encode(batch: _Batch, attempt: int, after: ExecutionState | None = None) -> _Encoded:
+    """The batch's events; those that the server numbers follow the state `after`."""
     raw = batch.raw
-    if number is not None:
+    if after is not None:
+        number = after.seq + 1
         moment = now()
         raw = [
             {**event, "seq": number, "timestamp": event.get("timestamp") or moment} for event in raw
@@ -288,7 +292,8 @@ def _encode(batch: _Batch, attempt: int, number: int | None = None) -> _Encoded:
     values: dict[str, bytes] = {}
     events: list[AnyEvent] = []
     stored = []
-    for whole in parse_events(raw, batch.execution_id, attempt):
+    for parsed in parse_events(raw, batch.execution_id, attempt):
+        whole = parsed if after is None else _counted(parsed, after)
         event, payload = whole, encode(whole)
         if len(payload) > PREVIEW_ABOVE_BYTES:
             event = _with_preview(whole, values)
@@ -296,6 +301,13 @@ def _encode(batch: _Batch, attempt: int, number: int | None = None) -> _Encoded:
         events.append(event)
         stored.append(StoredEvent(event.seq, event.type, payload))
     return _Encoded(events, stored, values)
+
+
+def _counted(event: AnyEvent, after: ExecutionState) -> AnyEvent:
+    """A terminal status that the server numbers carries the count of lines as well."""
+    if isinstance(event, Status) and event.status in EXECUTION_TERMINAL:
+        return event.model_copy(update={"log_count": after.log_count})
+    return event
 
 
 def _with_preview(event: AnyEvent, values: dict[str, bytes]) -> AnyEvent:

@@ -392,7 +392,8 @@ class Leases:
             lease.deadline = present + self._seconds * (self._max_attempts - 1)
             return
         elif execution.lost >= self._max_attempts:
-            reason = f"{execution.lost} executors were lost in a row; the last was {lease.holder}"
+            count = f"{execution.lost} executors were lost while they ran it"
+            reason = f"{count}; the last was {lease.holder}"
             await self._endings.end(lease.execution_id, "failed", reason)
         else:
             lease.deadline = FOREVER  # until somebody claims it or the holder revives it

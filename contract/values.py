@@ -230,6 +230,8 @@ def explain(error: ValidationError) -> tuple[str, str]:
         message = "is not a known member"
     elif first["type"] == "missing":
         message = "is missing"
+    elif first["type"] == "model_type":
+        message = "must be an object"
     else:
         message = message[:1].lower() + message[1:]
     return shown(path), message

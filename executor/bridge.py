@@ -67,7 +67,8 @@ class Bridge:
         answer_timeout: seconds after which an unanswered request drops the connection.
         close_timeout: how long leaving the `async with` waits for unacknowledged events.
         lease_seconds: the lease's length until the server has told it.
-        backoff: first and longest wait between connections, in seconds (full jitter).
+        backoff: first and longest wait between connections, in seconds (full jitter);
+            never longer than a third of a lease.
     """
 
     def __init__(

@@ -50,6 +50,7 @@ class Heartbeat:
         if told / 1000 < self._lease:
             self.hurry()
         self._lease = told / 1000
+        self._link.hurry(self._lease / 3)
 
     async def keep(self) -> None:
         """Beat until cancelled."""

@@ -60,6 +60,7 @@ class Link:
         self._on_up = on_up
         self._answer_timeout = answer_timeout
         self._first_wait, self._longest_wait = backoff
+        self._patience = self._longest_wait
         self._connection: Connection | None = None
         self._refusal: RunroomError | None = None
         self._ever_up = False
@@ -69,6 +70,11 @@ class Link:
     @property
     def up(self) -> bool:
         return self._connection is not None
+
+    def hurry(self, seconds: float) -> None:
+        """Wait no longer than this between connections from now on: a server that comes
+        back grants each claim one lease, in which its holder must have come back too."""
+        self._patience = min(self._longest_wait, seconds)
 
     async def connection(self) -> Connection:
         """The connection, once there is one.
@@ -143,7 +149,7 @@ class Link:
                 log.log(level, "cannot connect to %s: %s; trying on", self._url, reason)
             if proven or loop.time() - began > STEADY_SECONDS:
                 losses = 0
-            bound = min(self._longest_wait, self._first_wait * 2 ** min(losses, 30))
+            bound = min(self._patience, self._first_wait * 2 ** min(losses, 30))
             losses += 1
             least = self._longest_wait / 2 if refusals > 1 else 0.0
             await asyncio.sleep(random.uniform(least, max(least, bound)))

@@ -107,29 +107,32 @@ class Runner:
         try:
             while not self._stopping.is_set():
                 self._wake.clear()
-                await self._claim()
-                await self._rest()
+                if not await self._claim():  # what it brought may not be all there is
+                    await self._rest()
         finally:
             self._stopping.set()
             await self._give_back()
 
-    async def _claim(self) -> None:
+    async def _claim(self) -> bool:
+        """Claim for what is free; whether anything came."""
         free = self._capacity - len(self._held)
         if free <= 0:
-            return
+            return False
         asked = asyncio.ensure_future(self._bridge.claim(min(free, 1_000)))
         stopped = asyncio.ensure_future(self._stopping.wait())
         try:
             # without a connection the claim waits for one, but a stop does not
             await asyncio.wait({asked, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if not asked.done():
-                return
+                return False
             for claimed in asked.result():
                 self._take(claimed)
+            return bool(asked.result())
         except _REFUSED:
             raise
         except RunroomError as trouble:
             logger.warning("claim: %s", trouble)
+            return False
         finally:
             # what a cancelled claim brings after all, the bridge gives back
             for task in (asked, stopped):

@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contract.errors import Invalid, Unauthorized
 from contract.values import ID_PATTERN
+from executor.nodes.tools.addresses import AllowList
 from executor.redact import secrets_of
 
 DEV_TOKEN_FILE = Path(".data/executor.token")
@@ -36,6 +37,14 @@ class SettingsError(Exception):
     """The process cannot start with these settings; `str()` is the line to print."""
 
     exit_code = 2
+
+
+def _hosts(entries: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        AllowList(entries)
+    except Invalid as error:
+        raise ValueError(str(error)) from None
+    return entries
 
 
 def _split(value: object) -> object:
@@ -122,7 +131,7 @@ class Settings(BaseSettings):
         validate_default=True,
         description="an existing folder",
     )
-    http_allow: Words = Field(
+    http_allow: Annotated[Words, AfterValidator(_hosts)] = Field(
         (),
         validation_alias="EXECUTOR_HTTP_ALLOW",
         description="a comma-separated list of hosts, like api.example.org or localhost:8080",

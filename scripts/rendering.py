@@ -65,7 +65,7 @@ def _words(event: AnyEvent) -> Iterable[str]:
     if isinstance(event, Status):
         yield event.status
         if event.log_count is not None:
-            yield f"({event.log_count:,} log lines)"
+            yield f"({_counted(event.log_count, 'log line')})"
     elif isinstance(event, NodeStatus):
         yield event.node_id
         yield event.status
@@ -183,7 +183,7 @@ def ending(state: ExecutionState) -> list[str]:
         took = f" in {milliseconds(passed.total_seconds() * 1000)}"
     lines.append(
         f"{state.execution_id}: {state.status}{took}, "
-        f"{state.seq:,} events, {state.log_count:,} log lines"
+        f"{_counted(state.seq, 'event')}, {_counted(state.log_count, 'log line')}"
     )
     return lines
 
@@ -214,3 +214,7 @@ def payload_error(body: Any) -> str:
     details = error.get("details")
     more = details[1:] if isinstance(details, list) else []
     return "\n  ".join(clean(str(each)) for each in (error.get("message"), *more))
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" + ("" if count == 1 else "s")

@@ -1,7 +1,7 @@
 """`python -m scripts.run`: a server and an executor on this machine, until Ctrl-C.
 
 Everything is embedded (SQLite in `.data/`); the server is in development mode, so only
-this machine can reach it.
+this machine can reach it. Settings of both come from the environment and `.env` as ever.
 """
 
 from __future__ import annotations
@@ -16,15 +16,19 @@ from pathlib import Path
 import aiohttp
 from rich.console import Console
 
+from bff.settings import Settings, SettingsError, load
+from scripts.follow import URL as USUAL_URL
+
 START_SECONDS = 20
 STOP_SECONDS = 2.2
 """For the executor, then again for the server."""
 EXAMPLE = "examples/docs-digest.json"
+DEFAULTS = {"BFF_DEV": "1", "BFF_ANONYMOUS": "operator"}
 
 
-def _environment() -> dict[str, str]:
-    defaults = {"BFF_DEV": "1", "BFF_ANONYMOUS": "operator"}
-    return {**defaults, **os.environ}
+def _url(settings: Settings) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{settings.port}"
 
 
 async def _spawn(module: str, environment: dict[str, str]) -> Process:
@@ -34,8 +38,18 @@ async def _spawn(module: str, environment: dict[str, str]) -> Process:
     )
 
 
-async def _ready(url: str, server: Process) -> None:
-    """Wait until the server answers.
+async def _taken(settings: Settings) -> bool:
+    """Whether somebody listens there already, who would answer in our server's place."""
+    try:
+        _, writer = await asyncio.open_connection(settings.host, settings.port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+async def _ready(url: str, server: Process, signalled: asyncio.Event) -> None:
+    """Wait until the server answers, or until a signal.
 
     Raises:
         RuntimeError: it ended, or does not answer in time.
@@ -43,6 +57,8 @@ async def _ready(url: str, server: Process) -> None:
     deadline = asyncio.get_running_loop().time() + START_SECONDS
     async with aiohttp.ClientSession() as session:
         while asyncio.get_running_loop().time() < deadline:
+            if signalled.is_set():
+                return
             if server.returncode is not None:
                 raise RuntimeError("the server did not start; its last line above says why")
             try:
@@ -73,7 +89,9 @@ def _greet(console: Console, url: str, token: str) -> None:
     console.print()
     console.print(f"  Address      {url}")
     console.print("  Run and follow the first example, in another terminal:\n")
-    console.print(f"      [bold]{python} -m scripts.follow {EXAMPLE}[/]\n", highlight=False)
+    where = "" if url == USUAL_URL else f" --url {url}"
+    command = f"{python} -m scripts.follow {EXAMPLE}{where}"
+    console.print(f"      [bold]{command}[/]\n", highlight=False, soft_wrap=True)
     console.print("  Token for your own clients (operator, good for 12 hours):\n")
     console.print(f"{token}\n", highlight=False, soft_wrap=True)
 
@@ -93,22 +111,30 @@ async def run() -> int:
     """Start both, say how to use them, and stop both at a signal.
 
     Returns:
-        0 after a signal, 1 if one of them ended by itself.
+        0 after a signal, 1 if one of them ended by itself, 2 for a setting that is wrong.
     """
     console = Console()
-    environment = _environment()
-    url = "http://{}:{}".format(
-        environment.get("BFF_HOST", "127.0.0.1"), environment.get("BFF_PORT", "3001")
-    )
-    environment.setdefault("EXECUTOR_BFF_URL", url)
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    try:
+        settings = load()
+    except SettingsError as error:
+        console.print(f"{error}", style="red", markup=False)
+        return error.exit_code
+    url = _url(settings)
+    if await _taken(settings):
+        console.print(f"[red]Something listens at {url} already; is it another Runroom?[/]")
+        return 1
+    environment = {"EXECUTOR_BFF_URL": url, **os.environ}
     signalled = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, signalled.set)
     processes = [await _spawn("bff", environment)]
     try:
-        await _ready(url, processes[0])
-        processes.append(await _spawn("executor", environment))
-        _greet(console, url, await _token(url))
+        await _ready(url, processes[0], signalled)
+        if not signalled.is_set():
+            processes.append(await _spawn("executor", environment))
+            _greet(console, url, await _token(url))
         waits = [asyncio.ensure_future(process.wait()) for process in processes]
         stop = asyncio.ensure_future(signalled.wait())
         await asyncio.wait([*waits, stop], return_when=asyncio.FIRST_COMPLETED)

@@ -194,6 +194,7 @@ class Executors(Namespace):
             "attempt": execution.attempt,
             "head": execution.head,
             "leaseMs": self._leases.lease_ms,
+            "logCount": execution.summary.log_count,
         }
 
 

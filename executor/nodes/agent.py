@@ -84,7 +84,8 @@ class Agent:
             from pydantic_ai.providers.openai import OpenAIProvider
         except ImportError as error:
             raise Invalid(
-                f"agents need what is not installed ({error.name}): pip install 'runroom[agents]'"
+                f"agents need what is not installed ({error.name}):"
+                " install runroom with its extra, pip install -e '.[agents]'"
             ) from None
         offered = self._offer(tools, context)
         # a server of one's own often asks for no key, but the client wants one

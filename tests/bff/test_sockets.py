@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from bff import sockets
+from bff.__main__ import QUIET
 from bff.forms import SINGLE
 from bff.outlet import Outlet
 from bff.sockets import Answer, Namespace, SocketServer, event_frame
@@ -389,6 +390,25 @@ async def test_origins_are_checked_for_each_transport(setup: Setup, transport: s
         else:
             with pytest.raises(aiohttp.WSServerHandshakeError):
                 await setup.session.ws_connect(url, headers=headers)
+
+
+async def test_websocket_frames_are_not_compressed_for_each_viewer(setup: Setup) -> None:
+    client = await setup.websocket(compress=15)
+    assert isinstance(client.wire, WebSocket)
+    assert client.wire.socket.compress == 0
+
+
+async def test_a_token_among_the_subprotocols_is_not_logged(
+    setup: Setup, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for name, level in QUIET.items():
+        logging.getLogger(name).setLevel(level)
+    for offered in (["bearer", "secret-token"], ["secret-token"]):
+        await setup.websocket(protocols=offered)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    assert "secret-token" not in caplog.text
 
 
 async def test_frames_acknowledgements_and_pings_leave_in_one_order(setup: Setup) -> None:

@@ -335,6 +335,18 @@ async def test_a_reconnect_beats_at_once_and_asks_for_work(server: FakeServer) -
             await work.wait()
 
 
+async def test_whoever_holds_a_lease_is_back_before_it_runs_out(server: FakeServer) -> None:
+    server.lease_ms = 300
+    async with bridge_to(server, backoff=(60.0, 60.0)) as bridge:
+        run = await bridge.start("my-flow")
+        await server.vanish()
+        await run.log("while it is away")
+        await server.come()
+        async with asyncio.timeout(3):
+            await run.drained()
+        assert len(stored(server, run)) == 1
+
+
 async def test_a_run_that_has_ended_is_not_lost_by_a_late_heartbeat(server: FakeServer) -> None:
     server.lease_ms = 30
     lost: list[str] = []

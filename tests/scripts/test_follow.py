@@ -81,7 +81,7 @@ def test_a_line_an_event() -> None:
         "12:00:04.000      4 nodeStatus n0 completed in 1.5 s",
         "12:00:05.000      5 progress   50% [n1] 12.5%",
         '12:00:06.000      6 result     {"answer":42}',
-        "12:00:07.000      7 status     completed (1 log lines)",
+        "12:00:07.000      7 status     completed (1 log line)",
     ]
 
 
@@ -130,7 +130,7 @@ def test_a_large_workflow_shows_what_matters_and_counts_the_rest() -> None:
 def test_the_ending() -> None:
     assert rendering.ending(state(7)) == [
         '{\n  "answer": 42\n}',
-        "ex-1: completed in 6.0 s, 7 events, 1 log lines",
+        "ex-1: completed in 6.0 s, 7 events, 1 log line",
     ]
     assert rendering.exit_code(state(7)) == 0
     failed = state(1).model_copy(update={"status": "failed", "error": "n0: broke"})
@@ -275,7 +275,7 @@ async def test_a_file_is_created_executed_and_followed(server: FakeServer, tmp_p
     text = out.getvalue().splitlines()
     assert text[0] == "following ex-1 of My flow"
     assert text[1:8] == [rendering.line(event) for event in events()]
-    assert text[-1] == "ex-1: completed in 6.0 s, 7 events, 1 log lines"
+    assert text[-1] == "ex-1: completed in 6.0 s, 7 events, 1 log line"
 
 
 async def test_after_a_cut_it_goes_on_where_it_was(server: FakeServer) -> None:
@@ -333,7 +333,7 @@ async def test_a_terminal_gets_the_log_above_the_nodes(server: FakeServer) -> No
     text = out.getvalue()
     assert "n0 a ⏎ b\N{REPLACEMENT CHARACTER}[2J" in text
     assert "✔  n0  completed" in text
-    assert text.rstrip().endswith("ex-1: completed in 6.0 s, 7 events, 1 log lines")
+    assert text.rstrip().endswith("ex-1: completed in 6.0 s, 7 events, 1 log line")
 
 
 def test_no_server_says_how_to_start_one(capsys: pytest.CaptureFixture[str]) -> None:

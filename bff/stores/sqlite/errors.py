@@ -20,7 +20,7 @@ class StoreInUse(CannotOpen):
         holder = "another server" if pid is None else f"process {pid}"
         super().__init__(
             f"the database {path} is in use by {holder}: SQLite belongs to one server process; "
-            "stop that one, or let several servers share MongoDB"
+            "stop that one, or give this one another file in BFF_STORE"
         )
         self.pid = pid
 

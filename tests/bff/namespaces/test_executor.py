@@ -227,8 +227,10 @@ async def test_single_events_are_numbered_by_the_server(house: Live) -> None:
     assert numbered["error"]["code"] == "invalid" and "without seq" in numbered["error"]["message"]
     bad = await call("nodeStatus", {**base, "nodeId": "work", "status": "cooking"})
     assert bad["error"]["code"] == "invalid"
+    assert await call("status", {**base, "status": "failed"}) == {"ok": True, "seq": 5}
     kept = await events_of(house, held.id)
-    assert [event["type"] for event in kept] == ["status", "log", "log", "progress"]
+    assert [event["type"] for event in kept] == ["status", "log", "log", "progress", "status"]
+    assert kept[4]["logCount"] == 2
     assert kept[1]["log"]["id"] != kept[2]["log"]["id"] and kept[1]["log"]["createdAt"]
 
 

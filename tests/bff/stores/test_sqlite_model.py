@@ -214,6 +214,7 @@ class StoreMachine(RuleBasedStateMachine):
     )
     def free_or_revive(
         self,
+        *,
         execution_id: str,
         older: int,
         lost: bool,
@@ -226,7 +227,7 @@ class StoreMachine(RuleBasedStateMachine):
         newest = now is not None and attempt == now.attempt and attempt > 0
         if revive:
             expected = newest and now is not None and now.last_holder == holder
-            if expected and not self.model.ended(execution_id):
+            if now is not None and expected and not self.model.ended(execution_id):
                 count = now.lost if now.holder is not None else max(now.lost - 1, 0)
                 self.model.change(execution_id, holder=holder, lost=count)
             answer = self.run(self.open_store.revive(execution_id, attempt, holder))

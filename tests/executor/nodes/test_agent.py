@@ -212,7 +212,7 @@ async def test_without_the_extra_the_node_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "pydantic_ai", None)
-    with pytest.raises(Invalid, match=r"pip install 'runroom\[agents\]'"):
+    with pytest.raises(Invalid, match=r"pip install -e '\.\[agents\]'"):
         await Agent(Registry(), {"OPENAI_API_KEY": "k"}).run("openai:m", "p", Context())
 
 
