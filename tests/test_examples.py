@@ -240,7 +240,7 @@ async def run_for_real(name: str) -> FakeJournal:
             return journal
 
 
-async def fetch_nothing(node_id: str) -> Json:
+async def fetch_nothing(execution_id: str, node_id: str) -> Json:
     raise AssertionError(f"a new execution asked for the output of {node_id}")
 
 

@@ -344,7 +344,7 @@ def test_terminal_events_are_legal_from_every_state() -> None:
     running = fold(pending, parse_events(raw, "e", 1))
     for state in (pending, running):
         for ending in ("cancelled", "failed"):
-            events = parse_events(terminal_events(state, ending, "why"), "e", 2)  # type: ignore[arg-type]
+            events = parse_events(terminal_events(state, ending, "why"), "e", 2)
             done = fold(state, events)
             assert done.terminal and done.status == ending
             assert events[-1].type == "status" and events[-1].log_count == state.log_count
