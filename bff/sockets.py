@@ -1,8 +1,7 @@
-"""python-socketio with its traps closed: what comes in is vetted, whole and in order.
+"""python-socketio with its traps closed: events arrive in order, and each is answered.
 
 Nothing here knows executions; a namespace gets decoded arguments and gives answers.
-Each trap that this module closes has a test of its own name in
-`tests/bff/test_sockets.py`.
+Each trap closed here has a test of its own name in `tests/bff/test_sockets.py`.
 """
 
 from __future__ import annotations
@@ -13,17 +12,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import engineio
 import orjson
 import socketio
-from aiohttp import web
-from engineio import payload as engine_payload
-from engineio.async_drivers.aiohttp import translate_request
-from engineio.async_socket import AsyncSocket
 from socketio import packet as socket_packet
 from socketio.exceptions import ConnectionRefusedError as Refused
 
-from bff.outlet import Frame, Outlet, OutletWebSocket
+from bff.engine import Engine
+from bff.outlet import Frame, Outlet
 from contract.errors import (
     ErrorCode,
     Forbidden,
@@ -41,25 +36,9 @@ UNAUTHENTICATED_SECONDS = 10
 """How long a connection may stay without a namespace before it is closed."""
 STALL_SECONDS = 60
 """How long data may wait for a client that reads nothing."""
-MAX_POST_PACKETS = 10_000
-MAX_CONTROL_CHARACTERS = 16
-"""Of an engine.io packet that is no message: "2probe" is the longest there is."""
 MAX_IN_FLIGHT = 64
 """Answers a connection may wait for before its next message is read."""
 GOING_AWAY = 1001
-
-_ENGINE_TYPES = frozenset("123456")
-_SOCKET_TYPES = frozenset("0123456")
-_MESSAGE = "4"
-
-
-def well_formed(packet: str) -> bool:
-    """Whether a text is an engine.io packet that engine.io and Socket.IO can parse."""
-    if not packet or packet[0] not in _ENGINE_TYPES:
-        return False
-    if packet[0] != _MESSAGE:
-        return len(packet) <= MAX_CONTROL_CHARACTERS
-    return len(packet) > 1 and packet[1] in _SOCKET_TYPES
 
 
 class Malformed:
@@ -87,75 +66,6 @@ class _Json:
 class _Packet(socket_packet.Packet):
     json = _Json
     uses_binary_events = False  # spares a walk through every payload; none holds bytes
-
-
-class _WebSocket(OutletWebSocket):
-    vet = staticmethod(well_formed)
-
-
-class _Body:
-    """A request's whole body, in the form that engine.io reads."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    async def read(self, _: int = -1) -> bytes:
-        return self._data
-
-
-class _Engine(engineio.AsyncServer):
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._async: dict[str, Any]
-        # one read() of a body may miss its second TCP segment, and 17 packets in one
-        # payload are dropped whole: so bodies are read here, and counted here
-        engine_payload.Payload.max_decode_packets = MAX_POST_PACKETS
-        self._async = {
-            **self._async,
-            "websocket": _WebSocket,
-            "translate_request": self._translate,
-        }
-
-    def create_queue(self, *_: Any, **__: Any) -> Outlet:
-        return Outlet()
-
-    def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
-        if getattr(target, "__func__", None) is AsyncSocket._send_ping:
-            target.__self__.queue.ping_after(self.ping_interval)
-            return None
-        return super().start_background_task(target, *args, **kwargs)
-
-    async def _translate(self, request: web.Request) -> dict[str, Any]:
-        environ: dict[str, Any] = translate_request(request)
-        if request.method == "POST":
-            body = await self._body(request)
-            environ["wsgi.input"] = _Body(body)
-            environ["CONTENT_LENGTH"] = str(len(body))
-        return environ
-
-    async def _body(self, request: web.Request) -> bytes:
-        socket = self.sockets.get(request.query.get("sid"))
-        if socket is None:
-            return b""  # engine.io answers it
-        body = bytearray()
-        async for chunk in request.content.iter_any():
-            body += chunk
-            if len(body) > self.max_http_buffer_size:
-                await socket.queue.abort()
-                raise web.HTTPRequestEntityTooLarge(self.max_http_buffer_size, len(body))
-        try:
-            packets = body.decode().split("\x1e") if body else []
-        except UnicodeDecodeError:
-            packets = [""]
-        limit = socket.queue.message_bytes
-        kept = [packet for packet in packets if packet[:1] != "b"]  # binary is dropped
-        if len(kept) > MAX_POST_PACKETS or not all(map(well_formed, kept)):
-            await socket.queue.abort()
-            raise web.HTTPBadRequest(text="the body is not an Engine.IO payload")
-        if any(len(packet.encode()) > limit for packet in kept):
-            await socket.queue.abort()
-            raise web.HTTPRequestEntityTooLarge(limit, len(body))
-        return "\x1e".join(kept).encode()
 
 
 class _Manager(socketio.AsyncManager):
@@ -301,8 +211,8 @@ class SocketServer(socketio.AsyncServer):
 
     # what python-socketio calls
 
-    def _engineio_server_class(self) -> type[_Engine]:
-        return _Engine
+    def _engineio_server_class(self) -> type[Engine]:
+        return Engine
 
     async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
         socket = self.eio.sockets[eio_sid]

@@ -338,6 +338,7 @@ async def test_a_reconnect_beats_at_once_and_asks_for_work(server: FakeServer) -
 async def test_whoever_holds_a_lease_is_back_before_it_runs_out(server: FakeServer) -> None:
     server.lease_ms = 300
     async with bridge_to(server, backoff=(60.0, 60.0)) as bridge:
+        await bridge.claim(1)  # the answer tells the lease
         run = await bridge.start("my-flow")
         await server.vanish()
         await run.log("while it is away")
