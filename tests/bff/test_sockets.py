@@ -282,7 +282,20 @@ async def test_binary_is_refused_and_held_nowhere(setup: Setup) -> None:
 
 
 @pytest.mark.parametrize(
-    "frame", ["", "x", "0", "7", "4", "4x", "49", "4/", "42/executions,1" + "2" * 120 + "[]", "44"]
+    "frame",
+    [
+        "",
+        "x",
+        "0",
+        "7",
+        "4",
+        "4x",
+        "49",
+        "4/",
+        "42/executions,1" + "2" * 120 + "[]",
+        "44",
+        "2" + "[" * 9_000,
+    ],
 )
 async def test_malformed_frames_end_the_session_at_once(setup: Setup, frame: str) -> None:
     client = await setup.websocket()
@@ -542,6 +555,49 @@ async def test_a_client_that_reads_nothing_for_a_minute_is_cut_and_a_slow_one_is
     assert not _tasks_of("writer")[1:], "the writer of the one that was cut is gone"
     watching.cancel()
     assert (await slow.call("echo", 1))["ok"]
+
+
+async def _stuffed(setup: Setup) -> tuple[Client, Outlet]:
+    """A client that does not read, and more waiting for it than anyone buffers."""
+    client = await setup.websocket()
+    outlet = list(setup.namespace.arrived.values())[-1]
+    big = SINGLE.encode("ex", logs(20, size=100_000))
+    for _ in range(15):
+        outlet.write(big)
+    return client, outlet
+
+
+async def test_a_connection_that_ends_while_data_waits_holds_up_nobody(setup: Setup) -> None:
+    client, outlet = await _stuffed(setup)
+    waiting = asyncio.create_task(outlet.drained())
+    await asyncio.sleep(0.05)
+    await client.send(f"44{NAME},")
+    with pytest.raises(ConnectionResetError):
+        await asyncio.wait_for(waiting, 5)
+    with pytest.raises(ConnectionResetError):
+        await outlet.drained()
+    await until(lambda: not setup.server.eio.sockets)
+
+
+async def test_who_stops_waiting_for_a_slow_client_stops_nobody_else(setup: Setup) -> None:
+    client, outlet = await _stuffed(setup)
+    first, second = (asyncio.create_task(outlet.drained()) for _ in range(2))
+    await asyncio.sleep(0.05)
+    first.cancel()
+    for _ in range(15 * 20):
+        await client.next_event()
+    await asyncio.wait_for(second, 5)
+    assert (await client.call("echo", 1))["ok"]
+
+
+async def test_a_client_that_answers_no_ping_leaves_no_transport_behind(setup: Setup) -> None:
+    setup.server.eio.ping_interval = setup.server.eio.ping_timeout = 0.3
+    _, outlet = await _stuffed(setup)
+    await until(lambda: setup.namespace.departed)
+    assert outlet._transport is not None and outlet._transport.is_closing()
+    assert outlet._transport.get_write_buffer_size() == 0
+    await until(lambda: not setup.server.eio.sockets and not setup.server.environ)
+    assert setup.server.manager.rooms == {}
 
 
 def _tasks_of(*owners: str) -> list[str]:
