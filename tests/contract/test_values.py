@@ -207,7 +207,7 @@ class Outer(Lenient):
         ({"items": [{"count": 1, "x": 2}]}, "items[0].x: is not a known member"),
         ({"items": 5}, "items: input should be a valid tuple"),
         ({"byName": {"k": {"count": "x"}}}, "byName.k.count: input should be a valid integer"),
-        (5, "input should be a valid dictionary or instance of Outer"),
+        (5, "must be an object"),
     ],
 )
 def test_parse_says_where_and_what(raw: object, expected: str) -> None:
