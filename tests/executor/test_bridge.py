@@ -343,7 +343,7 @@ async def test_whoever_holds_a_lease_is_back_before_it_runs_out(server: FakeServ
         await server.vanish()
         await run.log("while it is away")
         await server.come()
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(10):
             await run.drained()
         assert len(stored(server, run)) == 1
 
