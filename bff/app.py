@@ -48,11 +48,13 @@ class Server:
     Attributes:
         url: where, `http://host:port`.
         authenticator: mints tokens in development.
-        sockets, viewers, rooms, watchers: to look at what is open.
+        store, snapshots, sockets, viewers, rooms, watchers: to look at what is there.
     """
 
     url: str
     authenticator: Authenticator
+    store: EventStore
+    snapshots: Snapshots
     sockets: SocketServer
     viewers: Viewers
     rooms: Rooms
@@ -139,7 +141,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         stack.callback(listener.close)
         url = f"http://{shown}:{port}"
         try:
-            yield Server(url, authenticator, sockets, viewers, rooms, watchers)
+            yield Server(url, authenticator, store, snapshots, sockets, viewers, rooms, watchers)
         finally:
             log.info("stopping: connections=%d", sockets.connections())
             await site.stop()

@@ -97,11 +97,12 @@ class Snapshots:
         Raises:
             Unavailable: the store cannot be read.
         """
-        for _ in range(MAX_LOADS):
+        while True:
             state = self._known(execution.id)
             if state is not None and state.seq >= execution.head:
                 return state
             loading = self._loading.get(execution.id)
+            mine = loading is None
             if loading is None:
                 loading = asyncio.create_task(self._load(execution, state))
                 self._loading[execution.id] = loading
@@ -110,7 +111,9 @@ class Snapshots:
             loaded = await asyncio.shield(loading)
             if loaded.seq >= execution.head:
                 return loaded
-        raise Unavailable("the execution's log is shorter than its head; try again later")
+            # somebody else's may be for an older row, and so may the next one
+            if mine:
+                raise Unavailable("the execution's log is shorter than its head; try again later")
 
     def finished(self, execution_id: str) -> bytes | None:
         """A finished execution's state as JSON, if it is in memory: the cheap way to send

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import resource
 import sqlite3
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from bff.stores.sqlite.transaction import Transaction
 from contract.errors import Conflict, NotFound, Unavailable
 from tests.bff.stores.contract import Clock, StoreContract
 from tests.bff.stores.samples import appending, execution, log, made, some
+from tests.support.disk import no_file_longer_than
 
 OPEN = """
 import asyncio, sys
@@ -38,17 +38,6 @@ asyncio.run(main())
 class TestSqliteStore(StoreContract):
     def make(self, folder: Path, clock: Clock) -> SqliteStore:
         return SqliteStore(folder / "new folder" / "runs#1?.db", clock=clock)
-
-
-@contextlib.contextmanager
-def no_file_longer_than(size: int) -> Iterator[None]:
-    """Have the kernel refuse writes behind `size`, for all files of this process."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @contextlib.asynccontextmanager
