@@ -11,6 +11,7 @@ import logging
 import zlib
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import partial
 
 import orjson
 
@@ -103,10 +104,11 @@ class Snapshots:
                 return state
             loading = self._loading.get(execution.id)
             mine = loading is None
-            if loading is None:
+            # one that is done is too old, and awaiting it again would not even yield
+            if loading is None or loading.done():
                 loading = asyncio.create_task(self._load(execution, state))
                 self._loading[execution.id] = loading
-                loading.add_done_callback(lambda _: self._loading.pop(execution.id))
+                loading.add_done_callback(partial(self._loaded, execution.id))
             # shared by all who wait; one that goes away does not stop it for the others
             loaded = await asyncio.shield(loading)
             if loaded.seq >= execution.head:
@@ -114,6 +116,10 @@ class Snapshots:
             # somebody else's may be for an older row, and so may the next one
             if mine:
                 raise Unavailable("the execution's log is shorter than its head; try again later")
+
+    def _loaded(self, execution_id: str, loading: asyncio.Task[ExecutionState]) -> None:
+        if self._loading.get(execution_id) is loading:
+            del self._loading[execution_id]
 
     def finished(self, execution_id: str) -> bytes | None:
         """A finished execution's state as JSON, if it is in memory: the cheap way to send

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,27 @@ async def test_many_who_ask_at_once_share_one_load(
     waiting[0].cancel()
     states = await asyncio.gather(*waiting[1:])
     assert loads == 1 and {state.seq for state in states} == {2}
+    await asyncio.sleep(0)
+    assert snapshots._loading == {}
+
+
+async def test_one_who_comes_as_an_older_load_ends_gets_a_load_of_its_own(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshots = Snapshots(store, evict_seconds=60)
+    newer = await made(store, [log("a"), log("b")])
+    older = replace(newer, head=2)
+    read, began = store.read, iter([2])
+
+    async def before_the_commit(execution_id: str, after: int) -> Any:
+        return (await read(execution_id, after))[: next(began, None)]
+
+    monkeypatch.setattr(store, "read", before_the_commit)
+    first = asyncio.create_task(snapshots.state(older))
+    while not (loading := snapshots._loading.get("ex_1")) or not loading.done():
+        await asyncio.sleep(0)
+    assert (await snapshots.state(newer)).seq == 3
+    assert (await first).seq == 2
     await asyncio.sleep(0)
     assert snapshots._loading == {}
 

@@ -56,7 +56,7 @@ async def test_all_goes_on_when_the_trouble_ends(
             with trouble(tmp_path / "executions.db"):
                 for number in range(50):
                     await run.log(f"line {number} " + "x" * 500)
-                status = 0
+                status, text = await readiness(house)
                 async with asyncio.timeout(10):
                     while status != 503:
                         status, text = await readiness(house)
@@ -77,15 +77,17 @@ async def test_all_goes_on_when_the_trouble_ends(
 
 
 async def test_a_corrupt_page_is_unavailable_and_the_rest_is_served(tmp_path: Path) -> None:
-    async with live(tmp_path) as house:
-        async with Bridge(house.server.url, house.token("executor")) as bridge:
-            for name in ("first", "second"):
-                run = await bridge.start(name, execution_id=name)
-                await run.status("running")
-                for _ in range(400):
-                    await run.log("x" * 700)
-                await run.status("completed")
-                await run.close()
+    async with (
+        live(tmp_path) as house,
+        Bridge(house.server.url, house.token("executor")) as bridge,
+    ):
+        for name in ("first", "second"):
+            run = await bridge.start(name, execution_id=name)
+            await run.status("running")
+            for _ in range(400):
+                await run.log("x" * 700)
+            await run.status("completed")
+            await run.close()
     path = tmp_path / "executions.db"
     data = bytearray(path.read_bytes())
     data[-16_384:] = b"\xff" * 16_384
