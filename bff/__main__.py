@@ -16,13 +16,8 @@ from bff.auth import Authenticator
 from bff.settings import Settings, SettingsError, load
 from contract.errors import RunroomError
 
-QUIET = {
-    "aiohttp.websocket": logging.ERROR,
-    "aiohttp.server": logging.CRITICAL,
-    "bff.socketio": logging.ERROR,
-    "bff.engineio": logging.ERROR,
-}
-"""Below these levels they repeat what a client sent, a bearer token in a subprotocol too."""
+QUIET = ("aiohttp.websocket", "aiohttp.server", "bff.socketio", "bff.engineio")
+"""Loggers that repeat what a client sent, a bearer token among its subprotocols included."""
 TOKEN_FILE = Path(".data/executor.token")
 """Where a development server leaves a token for executors on the same machine."""
 TOKEN_SECONDS = 30 * 24 * 3600
@@ -40,8 +35,8 @@ def main() -> int:
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
         stream=sys.stderr,
     )
-    for name, level in QUIET.items():
-        logging.getLogger(name).setLevel(level)
+    for name in QUIET:
+        logging.getLogger(name).addFilter(_is_fault)
     try:
         settings = load()
     except SettingsError as error:
@@ -58,6 +53,13 @@ def main() -> int:
         print(f"cannot listen on {where}: {error.strerror or error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _is_fault(record: logging.LogRecord) -> bool:
+    """Whether a line tells of an exception in the server, not of what a client did."""
+    # aiohttp's own may quote a malformed request; what handlers raise is logged by ours
+    ours = record.name != "aiohttp.server"
+    return ours and record.levelno >= logging.ERROR and bool(record.exc_info)
 
 
 def _keep_executor_token(settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any, Self
 
 import aiohttp
@@ -25,9 +26,14 @@ class Session:
         return socket
 
     async def close(self) -> None:
-        for socket in self._sockets:
-            await socket.close()
-        await self.http.close()
+        try:
+            for socket in self._sockets:
+                with suppress(OSError):
+                    await socket.close()
+        finally:
+            for socket in self._sockets:
+                socket._response.close()  # left open where the server died
+            await self.http.close()
 
 
 class Polling:
