@@ -1,0 +1,1 @@
+"""Everything that happens to real systems, on purpose: see `docs/reliability.md`."""
