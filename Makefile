@@ -26,7 +26,8 @@ test: $(VENV)/.dev-stamp $(E2E)/node_modules/.stamp ## run all tests (ARGS='-k w
 	@$(PY) -m pytest $(ARGS)
 
 chaos: $(VENV)/.dev-stamp $(E2E)/node_modules/.stamp ## break what can break, long (ARGS='tests/chaos -k word')
-	@CHAOS=long $(PY) -m pytest -s $(or $(ARGS),tests/chaos)
+	@CHAOS=long HYPOTHESIS_PROFILE=long $(PY) -m pytest -s -o timeout=3600 \
+		$(or $(ARGS),tests/bff/stores/test_sqlite_model.py tests/chaos)
 
 lint: $(VENV)/.dev-stamp ## check style, format and types
 	@$(PY) -m ruff check .
