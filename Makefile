@@ -13,6 +13,7 @@ VENV := .venv
 PY   := $(VENV)/bin/python
 PIP  := $(PY) -m pip --disable-pip-version-check --no-input
 E2E  := tests/e2e
+PEERS := scripts/bench/peers
 UV   := .cache/lock/bin/uv
 
 help: ## print this list
@@ -38,12 +39,12 @@ fmt: $(VENV)/.dev-stamp ## format the code and mend what ruff can
 	@$(PY) -m ruff check --fix-only --quiet .
 	@$(PY) -m ruff format .
 
-bench: $(VENV)/.dev-stamp $(E2E)/node_modules/.stamp ## measure
+bench: $(VENV)/.dev-stamp $(PEERS)/node_modules/.stamp ## measure, beside other servers
 	@$(PY) -m scripts.bench $(ARGS)
 
 clean: ## remove what was set up, built or kept: .venv, caches, .data, node_modules
 	@rm -rf $(VENV) .data .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis \
-		build dist *.egg-info $(E2E)/node_modules
+		build dist *.egg-info $(E2E)/node_modules $(PEERS)/node_modules
 	@find . -name .git -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 
 lock: ## pin the dependencies anew (UPGRADE=1 takes newer releases too)
@@ -53,8 +54,10 @@ lock: ## pin the dependencies anew (UPGRADE=1 takes newer releases too)
 	@$(lock) --group build -o requirements/base.txt
 	@$(lock) --group build --extra dev --extra agents -c requirements/base.txt \
 		-o requirements/dev.txt
-	@cd $(E2E) && npm $(if $(UPGRADE),update,install) --package-lock-only --loglevel=error
-	@echo "requirements/*.txt and $(E2E)/package-lock.json are up to date"
+	@for folder in $(E2E) $(PEERS); do \
+		(cd $$folder && npm $(if $(UPGRADE),update,install) --package-lock-only --loglevel=error) \
+			|| exit 1; done
+	@echo "requirements/*.txt and the package-lock.json files are up to date"
 
 lock = $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links \
@@ -77,10 +80,10 @@ $(VENV)/.dev-stamp: requirements/dev.txt requirements/base.txt pyproject.toml
 	@$(install-self)
 	@touch $(VENV)/.base-stamp $@
 
-$(E2E)/node_modules/.stamp: $(E2E)/package-lock.json $(E2E)/package.json
+%/node_modules/.stamp: %/package-lock.json %/package.json
 	@$(check-node)
-	@echo "Setting up Node.js packages …"
-	@cd $(E2E) && npm ci --no-progress --loglevel=error >/dev/null
+	@echo "Setting up Node.js packages in $* …"
+	@cd $* && npm ci --no-progress --loglevel=error >/dev/null
 	@touch $@
 
 install-self = $(PIP) install -qq --no-deps --no-build-isolation --editable .
@@ -114,7 +117,7 @@ endef
 define check-node
 if ! node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' >/dev/null 2>&1 \
 	|| ! npm --version >/dev/null 2>&1; then \
-	echo "The end-to-end tests need Node.js 20 or newer with npm (found:" \
+	echo "The end-to-end tests and benchmarks need Node.js 20 or newer with npm (found:" \
 		"$$(node --version 2>/dev/null || echo none)): install it from your system's packages" \
 		"or from nodejs.org, then run make again." >&2; \
 	exit 1; \

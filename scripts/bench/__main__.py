@@ -1,116 +1,63 @@
-"""`make bench`: what the server's CPU pays for an event in and for a delivery out."""
+"""`make bench`: all servers under the same load, and what is asked of the figures.
+
+    python -m scripts.bench [--runs N] [--only NAME …]
+
+The page `docs/benchmarks.md` is written when everything was measured.
+"""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import json
-import sys
-import time
-from dataclasses import dataclass
+import statistics
+from collections import defaultdict
 
 from rich.console import Console
-from rich.table import Table
 
-from executor.bridge import Bridge
-from executor.run import Run
-from scripts.bench.server import ServerProcess, server_process
+from scripts.bench import machine, report
+from scripts.bench.bars import Medians
+from scripts.bench.measures import Figures
+from scripts.bench.plan import PLAN, Measurement
 
-VIEWERS = 200
-EVENTS = 20_000
-INGESTED = 100_000
-CHUNK = 100
-LINE = "x" * 90
-"""Makes a log event's payload about 270 bytes long."""
+RUNS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One measurement: how many, in how long, at what cost of the server's CPU."""
-
-    name: str
-    count: int
-    seconds: float
-    cpu: float
-
-    def row(self) -> tuple[str, ...]:
-        return (
-            self.name,
-            f"{self.count:,}",
-            f"{self.count / self.seconds:,.0f}",
-            f"{self.cpu / self.count * 1e6:.2f}",
-        )
+async def measure(plan: list[Measurement], runs: int, console: Console) -> Medians:
+    """Run everything `runs` times, the servers in turn, so that a noisy minute hits all."""
+    found: dict[str, dict[str, list[Figures]]] = defaultdict(lambda: defaultdict(list))
+    for run in range(1, runs + 1):
+        for measurement in plan:
+            for row, attempt in measurement.tries.items():
+                with console.status(f"run {run} of {runs}: {measurement.title}: {row}"):
+                    found[measurement.name][row].append(await attempt())
+    return {
+        name: {row: _median(figures) for row, figures in rows.items()}
+        for name, rows in found.items()
+    }
 
 
-async def write(run: Run, count: int) -> None:
-    """Put log lines as fast as the outbox takes them, and wait until all are durable."""
-    for number in range(count):
-        line = {"level": "info", "message": f"{number} {LINE}", "id": f"l{number}"}
-        run.put("log", log={**line, "createdAt": "2026-01-31T12:00:00.000Z"})
-        if number % CHUNK == 0:
-            await run.room()
-    await run.drained()
+def _median(runs: list[Figures]) -> Figures:
+    return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
 
 
-async def ingest(server: ServerProcess, bridge: Bridge) -> Figure:
-    """Durable events without viewers."""
-    run = await bridge.start("ingest")
-    await run.status("running")
-    cpu, started = server.cpu_seconds(), time.perf_counter()
-    await write(run, INGESTED)
-    return Figure(
-        "durable events in, no viewers",
-        INGESTED,
-        time.perf_counter() - started,
-        server.cpu_seconds() - cpu,
-    )
-
-
-async def fan_out(server: ServerProcess, bridge: Bridge) -> Figure:
-    """One execution, many viewers, full load."""
-    run = await bridge.start("fan-out")
-    await run.status("running")
-    await run.drained()
-    last = EVENTS + 1
-    viewers = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "scripts.bench.viewers", server.url, server.token("viewer"),
-        run.execution_id, str(VIEWERS), str(last),
-        stdout=asyncio.subprocess.PIPE,
+def main() -> None:
+    """Measure, print, write the page."""
+    parser = argparse.ArgumentParser(prog="make bench", description="Measure side by side.")
+    parser.add_argument("--runs", type=int, default=RUNS, help="medians of so many runs (5)")
+    parser.add_argument(
+        "--only", nargs="+", choices=[measurement.name for measurement in PLAN], metavar="NAME",
+        help=f"measure some only: {', '.join(measurement.name for measurement in PLAN)}",
     )  # fmt: skip
-    assert viewers.stdout is not None
-    try:
-        assert (await viewers.stdout.readline()).strip() == b"ready"
-        cpu, started = server.cpu_seconds(), time.perf_counter()
-        await write(run, EVENTS)
-        answer = json.loads(await asyncio.wait_for(viewers.stdout.readline(), 120))
-        seconds, used = time.perf_counter() - started, server.cpu_seconds() - cpu
-    finally:
-        if viewers.returncode is None:
-            viewers.terminate()
-        await viewers.wait()
-    short = [seen for seen in answer["seen"] if seen < EVENTS]
-    if short:
-        raise RuntimeError(f"{len(short)} viewers missed events: {short[:5]}")
-    return Figure(
-        f"deliveries, {VIEWERS} viewers of one execution", VIEWERS * EVENTS, seconds, used
-    )
-
-
-async def main() -> None:
-    """Run all measurements and print one table."""
+    chosen = parser.parse_args()
+    machine.allow_many_files()
     console = Console()
-    figures = []
-    async with (
-        server_process() as server,
-        Bridge(server.url, server.token("executor")) as bridge,
-    ):
-        for measure in (ingest, fan_out):
-            console.print(f"measuring: {(measure.__doc__ or '').splitlines()[0]}")
-            figures.append(await measure(server, bridge))
-    table = Table("measure", "count", "per second", "server CPU µs each", title="Runroom")
-    for figure in figures:
-        table.add_row(*figure.row())
-    console.print(table)
+    plan = [one for one in PLAN if not chosen.only or one.name in chosen.only]
+    medians = asyncio.run(measure(plan, chosen.runs, console))
+    report.show(console, medians)
+    if not chosen.only:
+        report.write(medians, chosen.runs)
+        console.print(f"written: {report.PAGE.relative_to(report.PAGE.parents[1])}")
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -1,0 +1,1 @@
+"""The servers that Runroom is measured against, each the way its documentation shows it."""
