@@ -19,6 +19,7 @@ from bff.stores.base import EventStore, Execution, StoredEvent
 from contract.errors import RunroomError, Unavailable
 from contract.events import AnyEvent, parse_event
 from contract.execution import ExecutionState, fold, initial
+from contract.states import EXECUTION_TERMINAL
 
 log = logging.getLogger("bff.snapshots")
 
@@ -89,6 +90,7 @@ class Snapshots:
         self._store = store
         self._running: OrderedDict[str, ExecutionState] = OrderedDict()
         self._finished = _Finished(evict_seconds)
+        self._encoded: dict[str, bytes] = {}  # of running ones, until they move on
         self._kept: dict[str, int] = {}
         self._loading: dict[str, asyncio.Task[ExecutionState]] = {}
 
@@ -121,16 +123,30 @@ class Snapshots:
         if self._loading.get(execution_id) is loading:
             del self._loading[execution_id]
 
-    def finished(self, execution_id: str) -> bytes | None:
-        """A finished execution's state as JSON, if it is in memory: the cheap way to send
-        it again."""
-        return self._finished.json(execution_id)
+    async def encoded(self, execution: Execution) -> tuple[int, bytes]:
+        """The seq and the JSON of `state`: made once for all who ask before it moves on.
+
+        Raises:
+            Unavailable: the store cannot be read.
+        """
+        if execution.summary.status in EXECUTION_TERMINAL:
+            known = self._finished.json(execution.id)
+            if known is not None:  # packed as JSON already
+                return execution.head, known
+        state = await self.state(execution)
+        data = self._encoded.get(execution.id)
+        if data is None or self._running.get(execution.id) is not state:
+            data = state.model_dump_json(by_alias=True).encode()
+            if self._running.get(execution.id) is state:
+                self._encoded[execution.id] = data
+        return state.seq, data
 
     def advance(self, state: ExecutionState) -> None:
         """Keep the state that an append has just made durable."""
         present = asyncio.get_running_loop().time()
         if state.terminal:
             self._running.pop(state.execution_id, None)
+            self._encoded.pop(state.execution_id, None)
             self._finished.put(state, present)
             return
         if state.execution_id in self._finished:
@@ -138,6 +154,7 @@ class Snapshots:
         known = self._running.get(state.execution_id)
         if known is None or known.seq <= state.seq:
             self._running[state.execution_id] = state
+            self._encoded.pop(state.execution_id, None)
             self._running.move_to_end(state.execution_id)
         if len(self._running) > MAX_RUNNING:
             self.forget(next(iter(self._running)))
@@ -146,6 +163,7 @@ class Snapshots:
     def forget(self, execution_id: str) -> None:
         """Drop what is kept of an execution."""
         self._running.pop(execution_id, None)
+        self._encoded.pop(execution_id, None)
         self._finished.drop(execution_id)
         self._kept.pop(execution_id, None)
 

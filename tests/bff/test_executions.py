@@ -85,6 +85,23 @@ async def test_a_large_input_is_kept_whole_and_shown_as_a_preview(
     assert whole == b'{"text":"%s"}' % (b"x" * 70_000)
 
 
+async def test_the_snapshot_as_json_is_the_snapshot_at_every_moment(
+    house: House, executions: Executions
+) -> None:
+    made = await executions.execute(ADA, await new_workflow(executions))
+    holder = ExecutorState(executor_id="one", state="alive", last_seen_at=made.record.created_at)
+    for moment, held in (((), False), ((RUNNING,), True), ((COMPLETED,), True), ((), False)):
+        for event in moment:
+            await house.write(made.id, event)
+        for _ in range(2):  # made, and made before
+            house.leases.holders = {made.id: holder} if held else {}
+            execution = await executions.see(ADA, made.id)
+            seq, data = await executions.encoded(execution)
+            snapshot = await executions.snapshot(ADA, made.id)
+            assert data.decode() == snapshot.model_dump_json(by_alias=True)
+            assert seq == snapshot.seq
+
+
 async def test_an_input_beyond_the_limit_is_refused(executions: Executions) -> None:
     with pytest.raises(Invalid, match="at most 1,000,000"):
         await executions.execute(ADA, await new_workflow(executions), input="x" * 1_000_000)

@@ -6,10 +6,10 @@ import base64
 import binascii
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from bff.stores.base import Execution, Summary, no_execution
+from bff.stores.base import Execution, Summary
 from bff.stores.sqlite.events import keep_values
 from bff.stores.sqlite.schema import SEQ_BITS
 from bff.stores.sqlite.transaction import Transaction
@@ -145,15 +145,11 @@ def stored(row: tuple[Any, ...]) -> Execution:
     )
 
 
-def of_id(connection: sqlite3.Connection, execution_id: str) -> Execution:
-    """
-    Raises:
-        NotFound: no such execution.
-    """
-    row = connection.execute(f"{_SELECT} WHERE id = ?", (execution_id,)).fetchone()
-    if row is None:
-        raise no_execution(execution_id)
-    return stored(row)
+def of_ids(connection: sqlite3.Connection, execution_ids: Collection[str]) -> dict[str, Execution]:
+    """Those of these executions that exist, by id."""
+    chosen = "WHERE id IN (SELECT value FROM json_each(?))"
+    rows = connection.execute(f"{_SELECT} {chosen}", (json.dumps(list(execution_ids)),))
+    return {execution.id: execution for execution in map(stored, rows)}
 
 
 def of_key(transaction: Transaction, key: int) -> Execution:

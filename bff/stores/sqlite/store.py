@@ -20,10 +20,12 @@ from bff.stores.base import (
     LogFilter,
     StoredEvent,
     StoredWorkflow,
+    no_execution,
 )
 from bff.stores.sqlite import claims, events, executions, workflows
 from bff.stores.sqlite.errors import CannotOpen
 from bff.stores.sqlite.lock import LockFile
+from bff.stores.sqlite.lookups import Lookups
 from bff.stores.sqlite.readers import Readers
 from bff.stores.sqlite.transaction import Transaction
 from bff.stores.sqlite.writer import Writer
@@ -67,6 +69,7 @@ class SqliteStore(EventStore):
         )
         self._pages = Readers(self._path, readers, "sqlite-reader")
         self._searches = Readers(self._path, 2, "sqlite-search")
+        self._lookups = Lookups(lambda ids: self._pages.read(executions.of_ids, ids))
         self._sweeping: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -185,7 +188,10 @@ class SqliteStore(EventStore):
         )
 
     async def execution(self, execution_id: str) -> Execution:
-        return await self._pages.read(executions.of_id, execution_id)
+        found = await self._lookups.get(execution_id)
+        if found is None:
+            raise no_execution(execution_id)
+        return found
 
     async def executions(
         self,
