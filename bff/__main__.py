@@ -36,7 +36,9 @@ def main() -> int:
         stream=sys.stderr,
     )
     for name in QUIET:
-        logging.getLogger(name).addFilter(_is_fault)
+        logger = logging.getLogger(name)
+        logger.addFilter(_is_fault)
+        logger.setLevel(logging.ERROR)  # a line that is not kept is not made either
     try:
         settings = load()
     except SettingsError as error:

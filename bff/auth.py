@@ -6,7 +6,9 @@ one from what a caller sent.
 
 from __future__ import annotations
 
+import hashlib
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -25,6 +27,8 @@ Role = Literal["viewer", "operator", "executor", "admin"]
 LEEWAY_SECONDS = 30
 """How far the clocks of a token's maker and of this server may be apart."""
 MAX_TOKEN_BYTES = 8 * 1024
+MAX_REMEMBERED = 10_000
+"""How many tokens are not verified anew when they come again."""
 TOKEN_HOURS = 12
 """How long a token of a development server is good for."""
 
@@ -157,6 +161,7 @@ class Authenticator:
         self._key = settings.key
         self._own_only = settings.visibility == "owner"
         self._clock = clock
+        self._verified: OrderedDict[bytes, Principal] = OrderedDict()
 
     def authenticate(self, token: object) -> Principal:
         """The principal that the token names.
@@ -172,6 +177,20 @@ class Authenticator:
             raise Unauthorized("a token is needed", ErrorCode.TOKEN_MISSING)
         if not isinstance(token, str) or not token.isascii() or len(token) > MAX_TOKEN_BYTES:
             raise Unauthorized(f"a token is a JWT of at most {MAX_TOKEN_BYTES:,} bytes")
+        # a tab that comes back, or the next one of the same person, brings the same token
+        digest = hashlib.sha256(token.encode()).digest()
+        principal = self._verified.get(digest)
+        if principal is None:
+            principal = self._verified[digest] = self._verify(token)
+            if len(self._verified) > MAX_REMEMBERED:
+                self._verified.popitem(last=False)
+        elif principal.expires_at is not None and _expired(principal.expires_at):
+            raise Unauthorized("the token has expired", ErrorCode.TOKEN_EXPIRED)
+        else:
+            self._verified.move_to_end(digest)
+        return principal
+
+    def _verify(self, token: str) -> Principal:
         claims = self._claims(self._decode(token))
         return Principal(
             sub=claims.sub,
@@ -261,6 +280,11 @@ class Authenticator:
         except ValidationError as error:
             path, message = explain(error)
             raise Unauthorized(f"the token is not valid: {path}: {message}") from None
+
+
+def _expired(ended: float) -> bool:
+    """As PyJWT decides it."""
+    return int(ended) <= time.time() - LEEWAY_SECONDS
 
 
 def _reason(error: jwt.PyJWTError) -> str:

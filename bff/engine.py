@@ -6,6 +6,10 @@ A connection's queue is its `Outlet`. Each trap closed here has a test of its ow
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import secrets
+import time
 from typing import Any
 
 import engineio
@@ -14,9 +18,14 @@ from engineio import payload as engine_payload
 from engineio.async_drivers.aiohttp import translate_request
 from engineio.async_socket import AsyncSocket
 
+from bff.alarms import Alarms
 from bff.outlet import Outlet, OutletWebSocket
 
 MAX_POST_PACKETS = 10_000
+ID_BYTES = 15
+"""Of randomness in the id of a connection; 20 characters of base64."""
+SWEEP_EVERY = 0.1
+"""How often it is looked for unanswered pings, as a part of the ping timeout."""
 MAX_CONTROL_CHARACTERS = 16
 """Of an engine.io packet that is no message: "2probe" is the longest there is."""
 
@@ -35,6 +44,8 @@ def well_formed(packet: str) -> bool:
 
 
 class _WebSocket(OutletWebSocket):
+    __slots__ = ()
+
     vet = staticmethod(well_formed)
 
 
@@ -53,7 +64,10 @@ class Engine(engineio.AsyncServer):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self.sockets: dict[str, AsyncSocket]
         self._async: dict[str, Any]
+        self._random = b""
+        self._pings: Alarms[str] = Alarms(lambda: float(self.ping_interval), self._ping)
         # one read() of a body may miss its second TCP segment, and 17 packets in one
         # payload are dropped whole: so bodies are read here, and counted here
         engine_payload.Payload.max_decode_packets = MAX_POST_PACKETS
@@ -66,11 +80,49 @@ class Engine(engineio.AsyncServer):
     def create_queue(self, *_: Any, **__: Any) -> Outlet:
         return Outlet()
 
+    def generate_id(self) -> str:
+        # many at once: each call of the system's generator lets other threads have the
+        # interpreter, and waits until they give it back
+        if not self._random:
+            self._random = secrets.token_bytes(ID_BYTES * 256)
+        id, self._random = self._random[:ID_BYTES], self._random[ID_BYTES:]
+        return base64.urlsafe_b64encode(id).decode()
+
     def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
         if getattr(target, "__func__", None) is AsyncSocket._send_ping:
-            target.__self__.queue.ping_after(self.ping_interval)
+            self._pings.set(target.__self__.sid)
             return None
         return super().start_background_task(target, *args, **kwargs)
+
+    def forget_ping(self, sid: str) -> None:
+        """The connection has ended: no ping is due."""
+        self._pings.drop(sid)
+
+    def _ping(self, sid: str) -> None:
+        socket = self.sockets.get(sid)
+        if socket is not None:
+            socket.queue.ping()
+
+    async def _service_task(self) -> None:
+        """Close connections that do not answer pings, until `shutdown`; engine.io's own
+        wakes up for each connection."""
+        self.service_task_event = asyncio.Event()
+        while not self.service_task_event.is_set():
+            late = time.time() - self.ping_timeout
+            for socket in list(self.sockets.values()):
+                if socket.closed:
+                    self.sockets.pop(socket.sid, None)
+                elif socket.last_ping and socket.last_ping < late and not socket.closing:
+                    try:
+                        await socket.check_ping_timeout()
+                    except Exception:
+                        self.logger.exception("ping timeout")
+            try:
+                async with asyncio.timeout(self.ping_timeout * SWEEP_EVERY):
+                    await self.service_task_event.wait()
+            except TimeoutError:
+                continue
+        self._pings.close()
 
     async def _translate(self, request: web.Request) -> dict[str, Any]:
         environ: dict[str, Any] = translate_request(request)
@@ -81,7 +133,7 @@ class Engine(engineio.AsyncServer):
         return environ
 
     async def _body(self, request: web.Request) -> bytes:
-        socket = self.sockets.get(request.query.get("sid"))
+        socket = self.sockets.get(request.query.get("sid", ""))
         if socket is None:
             return b""  # engine.io answers it
         body = bytearray()

@@ -17,6 +17,7 @@ import socketio
 from socketio import packet as socket_packet
 from socketio.exceptions import ConnectionRefusedError as Refused
 
+from bff.alarms import Alarms
 from bff.engine import Engine
 from bff.outlet import Frame, Outlet
 from contract.errors import (
@@ -39,6 +40,8 @@ STALL_SECONDS = 60
 MAX_IN_FLIGHT = 64
 """Answers a connection may wait for before its next message is read."""
 GOING_AWAY = 1001
+KEPT_ENVIRON = ("HTTP_AUTHORIZATION", "HTTP_HOST", "HTTP_ORIGIN")
+"""What is kept of a connection's first request, for namespaces that it connects to."""
 
 
 class Malformed:
@@ -148,7 +151,7 @@ class SocketServer(socketio.AsyncServer):
             logger=logging.getLogger("bff.socketio"),
             engineio_logger=logging.getLogger("bff.engineio"),
         )
-        self._doors: dict[str, asyncio.TimerHandle] = {}
+        self._doors: Alarms[str] = Alarms(lambda: UNAUTHENTICATED_SECONDS, self._shut_door)
         self._in_flight: dict[str, set[asyncio.Future[Any]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stalled: dict[str, tuple[int, float]] = {}  # bytes taken, and since when
@@ -201,8 +204,7 @@ class SocketServer(socketio.AsyncServer):
             self._forget_closed()
             await asyncio.sleep(0.02)
         await asyncio.gather(*(outlet.abort() for outlet in outlets))
-        for door in self._doors.values():
-            door.cancel()
+        self._doors.close()
 
     def _forget_closed(self) -> None:
         for eio_sid, socket in list(self.eio.sockets.items()):
@@ -217,13 +219,13 @@ class SocketServer(socketio.AsyncServer):
     async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
         socket = self.eio.sockets[eio_sid]
         socket.queue.bind(socket)
-        self._watch_door(eio_sid)
-        await super()._handle_eio_connect(eio_sid, environ)
+        self._doors.set(eio_sid)
+        kept = {name: environ[name] for name in KEPT_ENVIRON if name in environ}
+        await super()._handle_eio_connect(eio_sid, kept)
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
-        door = self._doors.pop(eio_sid, None)
-        if door is not None:
-            door.cancel()
+        self._doors.drop(eio_sid)
+        self.eio.forget_ping(eio_sid)
         self._in_flight.pop(eio_sid, None)
         outlet = self.outlet(eio_sid)
         await super()._handle_eio_disconnect(eio_sid, reason)
@@ -241,12 +243,7 @@ class SocketServer(socketio.AsyncServer):
             # else the poll of a client that has left would wait for the ping's timeout
             socket.queue.put_nowait(None)
 
-    def _watch_door(self, eio_sid: str) -> None:
-        loop = asyncio.get_running_loop()
-        self._doors[eio_sid] = loop.call_later(UNAUTHENTICATED_SECONDS, self._shut_door, eio_sid)
-
     def _shut_door(self, eio_sid: str) -> None:
-        self._doors.pop(eio_sid, None)
         socket = self.eio.sockets.get(eio_sid)
         if socket is not None:
             log.info("closed %s: no namespace within %s s", eio_sid, UNAUTHENTICATED_SECONDS)
@@ -293,8 +290,8 @@ class SocketServer(socketio.AsyncServer):
         await super()._handle_connect(eio_sid, namespace, data)
         if eio_sid not in self.environ:  # it went while it was being let in
             await self._handle_disconnect(eio_sid, namespace)
-        elif self._connected(eio_sid) and (door := self._doors.pop(eio_sid, None)):
-            door.cancel()
+        elif self._connected(eio_sid):
+            self._doors.drop(eio_sid)
 
     async def _handle_disconnect(
         self, eio_sid: str, namespace: str | None, reason: str | None = None
@@ -305,7 +302,7 @@ class SocketServer(socketio.AsyncServer):
         socket = self.eio.sockets.get(eio_sid)
         open_still = socket is not None and not socket.closing
         if open_still and not self._connected(eio_sid) and eio_sid not in self._doors:
-            self._watch_door(eio_sid)
+            self._doors.set(eio_sid)
 
     def _connected(self, eio_sid: str) -> bool:
         sid_of = self.manager.sid_from_eio_sid

@@ -10,7 +10,7 @@ import orjson
 from bff.auth import Authenticator, Principal
 from bff.executions import Executions
 from bff.forms import BATCH, SINGLE
-from bff.namespaces.credentials import Expiry, expires_at, header_token
+from bff.namespaces.credentials import Expiries, expires_at, header_token
 from bff.outlet import Outlet
 from bff.presence import Watchers
 from bff.rooms import Member, Rooms
@@ -39,7 +39,6 @@ class _Subscription:
 class _Viewer:
     principal: Principal
     outlet: Outlet
-    expiry: Expiry
     subscriptions: dict[str, _Subscription] = field(default_factory=dict)
 
 
@@ -59,6 +58,7 @@ class Viewers(Namespace):
         self._rooms = rooms
         self._watchers = watchers
         self._viewers: dict[str, _Viewer] = {}
+        self._expiries = Expiries(VIEWERS)
         self.handlers = {
             "subscribe": self._subscribe,
             "unsubscribe": self._unsubscribe,
@@ -77,11 +77,12 @@ class Viewers(Namespace):
             origin=environ.get("HTTP_ORIGIN"),
         )
         principal.require_watch()
-        self._viewers[sid] = _Viewer(principal, outlet, Expiry(VIEWERS, outlet, principal))
+        self._viewers[sid] = _Viewer(principal, outlet)
+        self._expiries.renew(outlet, principal)
 
     async def depart(self, sid: str) -> None:
         viewer = self._viewers.pop(sid)
-        viewer.expiry.cancel()
+        self._expiries.forget(viewer.outlet)
         for execution_id in list(viewer.subscriptions):
             self._drop(viewer, execution_id)
 
@@ -146,7 +147,7 @@ class Viewers(Namespace):
         if (principal.sub, principal.tenant) != (viewer.principal.sub, viewer.principal.tenant):
             raise Forbidden("the new token is of another caller; connect anew with it")
         viewer.principal = principal
-        viewer.expiry.renew(principal)
+        self._expiries.renew(viewer.outlet, principal)
         for execution_id, subscription in list(viewer.subscriptions.items()):
             if not principal.may_see(subscription.execution):
                 self._drop(viewer, execution_id)

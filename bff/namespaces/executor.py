@@ -14,7 +14,7 @@ from bff.auth import Authenticator, Principal
 from bff.claims import Claims
 from bff.ingest import Ingest, Writer
 from bff.leases import Leases
-from bff.namespaces.credentials import Expiry, expires_at, header_token
+from bff.namespaces.credentials import Expiries, expires_at, header_token
 from bff.outlet import Frame, Outlet
 from bff.sockets import Namespace, event_frame
 from contract.errors import Forbidden, Invalid, InvalidRequest
@@ -46,7 +46,6 @@ class Credentials(Model):
 class _Executor:
     principal: Principal
     outlet: Outlet
-    expiry: Expiry
     id: str
     capacity: int
     offers: frozenset[str]
@@ -70,6 +69,7 @@ class Executors(Namespace):
         self._leases = leases
         self._ingest = ingest
         self._executors: dict[str, _Executor] = {}
+        self._expiries = Expiries(EXECUTORS)
         self.handlers = {
             "claim": self._claim,
             "events": self._events,
@@ -113,14 +113,14 @@ class Executors(Namespace):
         self._executors[sid] = _Executor(
             principal=principal,
             outlet=outlet,
-            expiry=Expiry(EXECUTORS, outlet, principal),
             id=credentials.executor_id,
             capacity=credentials.capacity,
             offers=frozenset(credentials.offers),
         )
+        self._expiries.renew(outlet, principal)
 
     async def depart(self, sid: str) -> None:
-        self._executors.pop(sid).expiry.cancel()
+        self._expiries.forget(self._executors.pop(sid).outlet)
 
     async def _claim(self, sid: str, argument: object) -> dict[str, Any]:
         executor = self._executors[sid]
@@ -175,7 +175,7 @@ class Executors(Namespace):
         if not principal.may_run or principal.tenant != executor.principal.tenant:
             raise Forbidden("the new token may not run this tenant's executions")
         executor.principal = principal
-        executor.expiry.renew(principal)
+        self._expiries.renew(executor.outlet, principal)
         return {"ok": True, "expiresAt": expires_at(principal)}
 
     async def _release(self, sid: str, argument: object) -> dict[str, Any]:

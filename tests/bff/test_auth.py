@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bff import auth
 from bff.auth import LEEWAY_SECONDS, Authenticator, Principal
 from bff.stores.base import Execution
 from contract.errors import ErrorCode, Forbidden, Unauthorized
@@ -152,6 +153,46 @@ def test_the_end_of_a_token_has_a_leeway() -> None:
     barely = Authenticator(settings()).authenticate(token(exp=now - LEEWAY_SECONDS + 10))
     assert barely.expires_at is not None
     assert barely.expires_at < now
+
+
+def test_a_token_that_was_verified_before_still_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    authenticator = Authenticator(settings())
+    again = token()
+    principal = authenticator.authenticate(again)
+    assert authenticator.authenticate(again) is principal
+    for late, good in ((LEEWAY_SECONDS - 1, True), (LEEWAY_SECONDS, False)):
+        present = int(LATER) + late
+        monkeypatch.setattr(time, "time", lambda present=present: present)
+        if good:
+            assert authenticator.authenticate(again) is principal
+        else:
+            with pytest.raises(Unauthorized) as caught:
+                authenticator.authenticate(again)
+            assert caught.value.code == ErrorCode.TOKEN_EXPIRED
+
+
+def test_verified_tokens_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "MAX_REMEMBERED", 3)
+    authenticator = Authenticator(settings())
+    tokens = [token(sub=f"viewer-{number}") for number in range(4)]
+    first = authenticator.authenticate(tokens[0])
+    for one in tokens[1:3]:
+        authenticator.authenticate(one)
+    assert authenticator.authenticate(tokens[0]) is first, "the bound is not reached"
+    authenticator.authenticate(tokens[3])
+    assert len(authenticator._verified) == 3
+    assert authenticator.authenticate(tokens[0]) is first, "it was used last but one"
+
+
+def test_a_forged_copy_of_a_verified_token_is_refused() -> None:
+    authenticator = Authenticator(settings())
+    good = token()
+    authenticator.authenticate(good)
+    head, claims, signature = good.split(".")
+    admin = token("another secret that is long enough", role="admin").split(".")[1]
+    for forged in (f"{head}.{admin}.{signature}", good[:-2], f"{head}.{claims}."):
+        with pytest.raises(Unauthorized):
+            authenticator.authenticate(forged)
 
 
 def test_audience_and_issuer_are_required_when_set() -> None:

@@ -1,4 +1,4 @@
-"""The outlet: direct only while nothing waits, so that all leaves in one order."""
+"""The outlet: what waits while the connection polls leaves first, then all goes straight out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
 from engineio import packet
 
 from bff.outlet import Frame, Outlet, websocket_frame
@@ -26,35 +25,54 @@ class Transport:
         return 0
 
 
-def outlet_on(transport: Transport, *, upgraded: bool) -> Outlet:
+def polling() -> Outlet:
     outlet = Outlet()
-    socket: Any = SimpleNamespace(closed=False, closing=False, upgraded=upgraded)
+    socket: Any = SimpleNamespace(closed=False, closing=False, last_ping=0)
     outlet.bind(socket)
-    websocket: Any = SimpleNamespace(paused=False)
-    outlet.attach(websocket, transport)  # type: ignore[arg-type]
     return outlet
 
 
-@pytest.mark.parametrize("upgraded", [True, False])
-async def test_it_writes_past_the_queue_only_if_nothing_waits(upgraded: bool) -> None:
-    transport = Transport()
-    outlet = outlet_on(transport, upgraded=upgraded)
-    first, second, third = (Frame((b"4" + name,)) for name in (b"a", b"b", b"c"))
-    outlet.write(first)
-    assert transport.written == [], "engine.io's writer is not there yet"
-    assert await outlet.get() is first
-    writer = asyncio.create_task(outlet.get())
+def attach(outlet: Outlet, transport: Transport, greeting: bytes = b"") -> None:
+    websocket: Any = SimpleNamespace(paused=False)
+    outlet.attach(websocket, transport, greeting)  # type: ignore[arg-type]
+
+
+async def test_what_waits_leaves_before_what_comes_after_the_upgrade() -> None:
+    outlet, transport = polling(), Transport()
+    outlet.write(Frame((b"4a", b"4b")))
+    outlet.put_nowait(packet.Packet(packet.MESSAGE, "c"))
+    outlet.write(Frame((b"4d",)))
+    assert outlet.backlog > 0
+    attach(outlet, transport, b"hello")
+    outlet.write(Frame((b"4e",)))
+    outlet.ping()
+    await outlet.put(packet.Packet(packet.MESSAGE, "f"))
+    sent = (b"4a", b"4b", b"4c", b"4d", b"4e", b"2", b"4f")
+    assert b"".join(transport.written) == b"hello" + b"".join(map(websocket_frame, sent))
+    assert outlet.empty() and outlet.backlog == 0
+
+
+async def test_a_poll_that_was_woken_loses_nothing_to_the_upgrade() -> None:
+    outlet, transport = polling(), Transport()
+    polls = [asyncio.create_task(outlet.get()) for _ in range(2)]
     await asyncio.sleep(0)
-    outlet.write(second)
-    if not upgraded:
-        assert await writer is second and transport.written == []
-        return
-    assert transport.written == [websocket_frame(b"4b")]
-    ping = packet.Packet(packet.PING)
-    outlet.put_nowait(ping)
-    outlet.write(third)  # the writer was woken, but has not run: the ping is before this
-    assert transport.written == [websocket_frame(b"4b")]
-    assert await writer is ping
-    outlet.write(Frame((b"4d",)))  # the writer has the ping in hand
-    assert transport.written == [websocket_frame(b"4b")]
-    assert outlet.get_nowait() is third
+    outlet.write(Frame((b"4a",)))  # wakes a poll, which has not run
+    attach(outlet, transport)
+    assert transport.written == [websocket_frame(b"4a")]
+    for poll in polls:
+        assert (await poll).packet_type == packet.NOOP
+    assert (await outlet.get()).packet_type == packet.NOOP, "a poll after the upgrade ends too"
+
+
+async def test_a_poll_has_drained_what_it_took_once_the_next_one_waits() -> None:
+    outlet = polling()
+    frame = Frame((b"4a",))
+    outlet.write(frame)
+    drained = asyncio.create_task(outlet.drained())
+    assert await outlet.get() is frame
+    await asyncio.sleep(0)
+    assert not drained.done() and outlet.backlog > 0
+    waiting = asyncio.create_task(outlet.get())
+    await asyncio.wait_for(drained, 1)
+    assert outlet.backlog == 0
+    waiting.cancel()

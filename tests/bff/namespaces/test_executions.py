@@ -359,3 +359,32 @@ async def test_nothing_is_left_of_viewers_that_are_gone(house: Live, run: Writer
         while len(house.server.viewers) or len(house.server.rooms):
             await asyncio.sleep(0.01)
     assert house.server.watchers._tabs == {} and house.server.watchers._timers == {}
+
+
+def _held() -> tuple[int, int]:
+    """Timers that will ring, but for those of the test's own client, and tasks."""
+    scheduled = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+    rings = [repr(handle._callback) for handle in scheduled if not handle.cancelled()]
+    timers = sum("aiohttp.helpers.TimeoutHandle" not in one for one in rings)
+    return timers, len(asyncio.all_tasks())
+
+
+async def test_idle_viewers_cost_neither_timers_nor_tasks(house: Live, run: Writer) -> None:
+    async def watch() -> None:
+        viewer = await house.viewer()
+        assert (await viewer.call("subscribe", run.id))["ok"]
+        assert len(await viewer.logged(1)) == 1
+
+    async def settle() -> tuple[int, int]:
+        while run.id in house.server.watchers._timers:  # presence is about to be told
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)
+        return _held()
+
+    await watch()
+    timers, tasks = await settle()
+    for _ in range(30):
+        await watch()
+    timers_then, tasks_then = await settle()
+    assert timers_then <= timers
+    assert tasks_then <= tasks
