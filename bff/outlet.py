@@ -25,7 +25,8 @@ import hashlib
 import struct
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, hdrs, web
@@ -63,45 +64,52 @@ def websocket_frame(payload: bytes, opcode: int = _TEXT) -> bytes:
     return struct.pack("!BBQ", 0x80 | opcode, 127, size) + payload
 
 
+class Attachment(bytes):
+    """A packet that travels as a binary message: base64 in a polling payload."""
+
+
 class Frame:
     """Engine.IO packets encoded once and written to any number of connections.
 
     Args:
-        packets: each the UTF-8 text of one engine.io packet, type digit included.
+        packets: each the UTF-8 text of one engine.io packet, type digit included, or the
+            `Attachment` that a packet before it announces.
     """
-
-    __slots__ = ("_text", "_wire", "packets", "size")
 
     packet_type = 4  # engine.io's MESSAGE; it only looks at this to log
 
     def __init__(self, packets: Sequence[bytes]) -> None:
         self.packets = packets
         self.size = sum(map(len, packets)) + len(packets)
-        self._wire: bytes | None = None
-        self._text: str | None = None
 
-    @property
+    @cached_property
     def wire(self) -> bytes:
         """All packets as WebSocket frames, ready for a transport."""
-        if self._wire is None:
-            self._wire = b"".join(map(websocket_frame, self.packets))
-        return self._wire
+        return b"".join(map(_message, self.packets))
+
+    @cached_property
+    def _text(self) -> str:
+        return b"\x1e".join(map(_printable, self.packets)).decode()
 
     def encode(self, b64: bool = False) -> Frame | str:
         """What engine.io asks of a packet: for a polling payload the text of all packets,
         for a WebSocket the frame itself, which `OutletWebSocket.send` knows."""
-        if not b64:
-            return self
-        if self._text is None:
-            self._text = b"\x1e".join(self.packets).decode()
-        return self._text
+        return self._text if b64 else self
+
+
+def _message(packet: bytes) -> bytes:
+    return websocket_frame(packet, _BINARY if isinstance(packet, Attachment) else _TEXT)
+
+
+def _printable(packet: bytes) -> bytes:
+    return b"b" + base64.b64encode(packet) if isinstance(packet, Attachment) else packet
 
 
 class Outlet:
     """Engine.io's queue for one connection, which needs no queue once it has a WebSocket.
 
-    Memory is the writer's to bound: look at `backlog` before `write`, and wait for
-    `drained` once it is too high.
+    Memory is the writer's to bound: `offer` a frame, and wait for `drained` once it is not
+    taken.
     """
 
     __slots__ = (
@@ -217,13 +225,21 @@ class Outlet:
         """Send the frame after everything sent before it. Never blocks; a connection
         that is gone swallows it."""
         transport = self._transport
-        if transport is not None:
-            if not transport.is_closing():
-                wire = frame.wire
-                self._sent += len(wire)
-                transport.write(wire)
-        elif not self.gone:
-            self.put_nowait(frame)
+        if transport is None:
+            if not self.gone:
+                self.put_nowait(frame)
+        elif not transport.is_closing():
+            wire = frame.wire
+            self._sent += len(wire)
+            transport.write(wire)
+
+    def offer(self, frame: Frame, most: int) -> bool:
+        """Send the frame as `write` does, unless more than `most` bytes wait already.
+
+        Returns:
+            False if it was not sent.
+        """
+        return not broadcast(frame, (self,), most)
 
     async def drained(self) -> None:
         """Wait until all that was written has left for the operating system, but for
@@ -330,6 +346,35 @@ class Outlet:
     async def join(self) -> None:
         with contextlib.suppress(ConnectionResetError):
             await self.drained()
+
+
+def broadcast(frame: Frame, outlets: Iterable[Outlet], most: int) -> list[Outlet]:
+    """Send a frame to many connections, but to none with more than `most` bytes waiting.
+
+    Returns:
+        those to which it was not sent.
+    """
+    full = []
+    ready = []
+    wire = frame.wire
+    size = len(wire)
+    for outlet in outlets:
+        transport = outlet._transport
+        if transport is None:
+            if outlet.backlog > most:
+                full.append(outlet)
+            else:
+                outlet.write(frame)
+        elif transport.get_write_buffer_size() > most:
+            full.append(outlet)
+        elif not transport.is_closing():
+            outlet._sent += size
+            ready.append(transport)
+    # A write is a system call, after which Python runs on cold caches: looking first at
+    # all and then writing halves what it adds to the calls.
+    for transport in ready:
+        transport.write(wire)
+    return full
 
 
 def _size(item: Any) -> int:

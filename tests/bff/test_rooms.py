@@ -4,75 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
-from typing import Any
 
-import orjson
 import pytest
 
 from bff.forms import BATCH, SINGLE, Form
-from bff.outlet import Frame
-from bff.rooms import FRAME_BYTES, HIGH_WATER_BYTES, Rooms
-from bff.stores.base import Commit, StoredEvent
-
-ID = "ex_1"
-
-
-def event(seq: int, size: int = 0) -> StoredEvent:
-    payload = {"executionId": ID, "seq": seq, "log": {"message": "x" * size}}
-    return StoredEvent(seq, "log", orjson.dumps(payload))
-
-
-def seqs(frames: Sequence[Frame]) -> list[int]:
-    found = []
-    for frame in frames:
-        for packet in frame.packets:
-            name, payload = orjson.loads(packet[len("42/executions,") :])
-            events = payload["events"] if name == "batch" else [(name, payload)]
-            found += [logged["seq"] for kind, logged in events if kind == "log"]
-    return found
-
-
-class MemoryStore:
-    """The parts of an EventStore that rooms use; reads take a seeded number of turns."""
-
-    def __init__(self, seed: int = 0) -> None:
-        self.events: list[StoredEvent] = []
-        self.reads = 0
-        self._random = random.Random(seed)
-
-    async def turns(self) -> None:
-        for _ in range(self._random.randrange(4)):
-            await asyncio.sleep(0)
-
-    async def read(self, execution_id: str, after: int, *, max_bytes: int) -> list[StoredEvent]:
-        self.reads += 1
-        await self.turns()
-        page = self.events[after : after + self._random.randint(1, 5)]
-        await self.turns()  # what is read here may be old by the time it arrives
-        return page
-
-    async def heads(self, execution_ids: Sequence[str]) -> dict[str, int]:
-        return {execution_id: len(self.events) for execution_id in execution_ids}
-
-
-class MemoryOutlet:
-    def __init__(self) -> None:
-        self.frames: list[Frame] = []
-        self.backlog = 0
-        self.turn = asyncio.Lock()
-        self.may_drain = asyncio.Event()
-        self.may_drain.set()
-
-    def write(self, frame: Frame) -> None:
-        self.frames.append(frame)
-
-    async def drained(self) -> None:
-        await self.may_drain.wait()
-
-
-def rooms_of(store: MemoryStore, **options: Any) -> Rooms:
-    return Rooms(store, **options)  # type: ignore[arg-type]
+from bff.rooms import FRAME_BYTES, HIGH_WATER_BYTES
+from bff.stores.base import Commit
+from tests.bff.memory import ID, MemoryOutlet, MemoryStore, event, rooms_of, seqs
 
 
 async def settled(outlet: MemoryOutlet, head: int, pause: float = 0.02) -> None:
@@ -93,7 +31,7 @@ async def test_join_while_events_flow_repeats_and_loses_nothing(seed: int) -> No
             for _ in range(12):
                 outlet, after = MemoryOutlet(), chance.randint(0, len(store.events))
                 form: Form = chance.choice([SINGLE, BATCH])
-                rooms.join(ID, outlet, form, after)  # type: ignore[arg-type]
+                rooms.join(ID, outlet, form, after)
                 watching.append((outlet, after))
                 for _ in range(chance.randrange(6)):
                     await asyncio.sleep(0)
@@ -124,7 +62,7 @@ async def test_commits_that_were_not_published_are_found_by_the_head_check(
     store = MemoryStore()
     async with rooms_of(store) as rooms:
         outlet = MemoryOutlet()
-        rooms.join(ID, outlet, SINGLE, 0)  # type: ignore[arg-type]
+        rooms.join(ID, outlet, SINGLE, 0)
         await asyncio.sleep(0.01)
         store.events += [event(1), event(2)]
         await settled(outlet, 2)
@@ -135,7 +73,7 @@ async def test_lost_repeated_and_reordered_commits_are_mended_from_the_store() -
     store = MemoryStore()
     async with rooms_of(store) as rooms:
         outlet = MemoryOutlet()
-        rooms.join(ID, outlet, SINGLE, 0)  # type: ignore[arg-type]
+        rooms.join(ID, outlet, SINGLE, 0)
         await asyncio.sleep(0.01)
         store.events += [event(n) for n in range(1, 11)]
         for first, last in ((3, 4), (3, 4), (9, 10), (1, 2), (5, 6)):
@@ -150,7 +88,7 @@ async def test_slow_member_leaves_the_live_room_and_comes_back_complete() -> Non
     async with rooms_of(store, coalesce_ms=0) as rooms:
         slow, quick = MemoryOutlet(), MemoryOutlet()
         for outlet in (slow, quick):
-            rooms.join(ID, outlet, SINGLE, 0)  # type: ignore[arg-type]
+            rooms.join(ID, outlet, SINGLE, 0)
         await asyncio.sleep(0.01)
 
         def append() -> None:
@@ -178,7 +116,7 @@ async def test_each_form_is_encoded_once_for_all_members() -> None:
     async with rooms_of(store, coalesce_ms=0) as rooms:
         outlets = [MemoryOutlet() for _ in range(6)]
         for index, outlet in enumerate(outlets):
-            rooms.join(ID, outlet, SINGLE if index % 2 else BATCH, 0)  # type: ignore[arg-type]
+            rooms.join(ID, outlet, SINGLE if index % 2 else BATCH, 0)
         await asyncio.sleep(0.01)
         store.events.append(event(1))
         rooms.publish(Commit(ID, store.events))
@@ -189,7 +127,7 @@ async def test_first_event_goes_at_once_and_the_next_ones_together() -> None:
     store = MemoryStore()
     async with rooms_of(store, coalesce_ms=20) as rooms:
         outlet = MemoryOutlet()
-        rooms.join(ID, outlet, SINGLE, 0)  # type: ignore[arg-type]
+        rooms.join(ID, outlet, SINGLE, 0)
         await asyncio.sleep(0.03)
         for seq in range(1, 6):
             store.events.append(event(seq))
@@ -203,7 +141,7 @@ async def test_a_room_writes_when_it_holds_64_kib() -> None:
     store = MemoryStore()
     async with rooms_of(store, coalesce_ms=10_000) as rooms:
         outlet = MemoryOutlet()
-        rooms.join(ID, outlet, SINGLE, 0)  # type: ignore[arg-type]
+        rooms.join(ID, outlet, SINGLE, 0)
         await asyncio.sleep(0.01)
         store.events += [event(1), *(event(n, 20_000) for n in range(2, 12))]
         rooms.publish(Commit(ID, store.events[:1]))
@@ -219,8 +157,7 @@ async def test_room_is_gone_with_its_last_member_and_takes_its_tasks_along() -> 
         stalled = MemoryOutlet()
         stalled.may_drain.clear()
         members = [
-            (outlet, rooms.join(ID, outlet, SINGLE, 0))  # type: ignore[arg-type]
-            for outlet in (stalled, MemoryOutlet())
+            (outlet, rooms.join(ID, outlet, SINGLE, 0)) for outlet in (stalled, MemoryOutlet())
         ]
         await asyncio.sleep(0.01)
         assert (len(rooms), rooms.subscriptions()) == (1, 2)
@@ -235,7 +172,7 @@ async def test_a_member_that_left_gets_nothing_more() -> None:
     store = MemoryStore()
     async with rooms_of(store) as rooms:
         outlet = MemoryOutlet()
-        member = rooms.join(ID, outlet, SINGLE, 0)  # type: ignore[arg-type]
+        member = rooms.join(ID, outlet, SINGLE, 0)
         await asyncio.sleep(0.01)
         rooms.leave(ID, member)
         rooms.publish(Commit(ID, [event(1)]))
@@ -251,9 +188,135 @@ async def test_announcements_reach_those_catching_up_but_not_the_overfull() -> N
         behind.may_drain.clear()
         full.backlog = HIGH_WATER_BYTES + 1
         for outlet in (behind, full):
-            rooms.join(ID, outlet, SINGLE, 0)  # type: ignore[arg-type]
+            rooms.join(ID, outlet, SINGLE, 0)
         rooms.announce(ID, "presence", {"count": 1})
         assert [frame.packets for frame in behind.frames] == [
             (b'42/executions,["presence",{"count":1}]',)
         ]
         assert full.frames == []
+
+
+# the ring
+
+
+async def test_a_slow_member_gets_the_very_frames_of_the_others_and_the_store_is_not_asked() -> (
+    None
+):
+    store = MemoryStore()
+    async with rooms_of(store, coalesce_ms=0) as rooms:
+        quick, slow = MemoryOutlet(), MemoryOutlet()
+        for outlet in (quick, slow):
+            rooms.join(ID, outlet, SINGLE, 0)
+        await asyncio.sleep(0.01)
+        reads = store.reads
+        slow.backlog = HIGH_WATER_BYTES + 1
+        slow.may_drain.clear()
+        for seq in range(1, 31):
+            store.events.append(event(seq))
+            rooms.publish(Commit(ID, store.events[-1:]))
+        slow.drain()
+        await settled(slow, 30)
+        assert slow.frames == quick.frames and len(quick.frames) == 30
+        assert store.reads == reads
+
+
+@pytest.mark.parametrize("after", [0, 7, 13, 30])
+async def test_resuming_from_anywhere_in_the_ring_asks_the_store_for_nothing(after: int) -> None:
+    store = MemoryStore()
+    async with rooms_of(store, coalesce_ms=0) as rooms:
+        rooms.join(ID, MemoryOutlet(), SINGLE, 0)
+        await asyncio.sleep(0.01)
+        for first in range(1, 31, 3):
+            store.events += [event(first), event(first + 1), event(first + 2)]
+            rooms.publish(Commit(ID, store.events[-3:]))
+        reads = store.reads
+        back = MemoryOutlet()
+        rooms.join(ID, back, BATCH, after)
+        await settled(back, 30 - after)
+        assert seqs(back.frames) == list(range(after + 1, 31))
+        assert store.reads == reads
+
+
+async def test_members_who_read_the_same_pages_share_them() -> None:
+    store = MemoryStore()
+    store.events = [event(seq) for seq in range(1, 101)]
+    async with rooms_of(store) as rooms:
+        outlets = [MemoryOutlet() for _ in range(50)]
+        for outlet in outlets:
+            rooms.join(ID, outlet, SINGLE, 0)
+        for outlet in outlets:
+            await settled(outlet, 100, pause=0)
+        assert all(outlet.frames == outlets[0].frames for outlet in outlets)
+        assert store.reads <= len(outlets[0].frames) + 1, "each page once, and the end once"
+
+
+async def test_pages_end_where_others_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bff.rooms.PAGE_EVENTS", 4)
+    store = MemoryStore()
+    store.events = [event(seq) for seq in range(1, 21)]
+    async with rooms_of(store) as rooms:
+        outlets = [MemoryOutlet() for _ in range(4)]
+        for after, outlet in enumerate(outlets):
+            rooms.join(ID, outlet, SINGLE, after)
+        for after, outlet in enumerate(outlets):
+            await settled(outlet, 20 - after, pause=0)
+        shared = [frame for frame in outlets[0].frames if seqs([frame])[0] > 4]
+        assert all(outlet.frames[-len(shared) :] == shared for outlet in outlets)
+
+
+async def test_what_is_larger_than_a_ring_is_sent_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bff.ring.ROOM_BYTES", 10)
+    store = MemoryStore()
+    store.events = [event(seq) for seq in range(1, 11)]
+    async with rooms_of(store, coalesce_ms=0) as rooms:
+        outlets = [MemoryOutlet(), MemoryOutlet()]
+        for outlet in outlets:
+            rooms.join(ID, outlet, SINGLE, 0)
+        await settled(outlets[0], 10)
+        store.events.append(event(11))
+        rooms.publish(Commit(ID, store.events[-1:]))
+        for outlet in outlets:
+            await settled(outlet, 11, pause=0)
+            assert seqs(outlet.frames) == list(range(1, 12))
+        assert rooms.ring_bytes == 0
+
+
+async def test_a_ring_goes_with_its_room_and_when_it_is_of_no_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = MemoryStore()
+    async with rooms_of(store) as rooms:
+        member = rooms.join(ID, MemoryOutlet(), SINGLE, 0)
+        await asyncio.sleep(0.01)
+        store.events.append(event(1))
+        rooms.publish(Commit(ID, store.events))
+        assert rooms.ring_bytes > 0
+        rooms.leave(ID, member)
+        assert rooms.ring_bytes == 0
+    monkeypatch.setattr("bff.rooms.HEAD_CHECK_SECONDS", 0.001)
+    async with rooms_of(store) as rooms:
+        rooms.join(ID, MemoryOutlet(), SINGLE, 1)
+        await asyncio.sleep(0.01)
+        store.events.append(event(2))
+        rooms.publish(Commit(ID, store.events[-1:]))
+        assert rooms.ring_bytes > 0
+        async with asyncio.timeout(5):
+            while rooms.ring_bytes > 0:
+                await asyncio.sleep(0.001)
+
+
+async def test_a_member_that_has_what_the_live_ones_have_is_live_at_once() -> None:
+    store = MemoryStore()
+    async with rooms_of(store, coalesce_ms=0) as rooms:
+        rooms.join(ID, MemoryOutlet(), SINGLE, 0)
+        await asyncio.sleep(0.01)
+        reads, tasks = store.reads, len(asyncio.all_tasks())
+        outlet = MemoryOutlet()
+        rooms.join(ID, outlet, SINGLE, 0)
+        assert len(asyncio.all_tasks()) == tasks
+        store.events.append(event(1))
+        rooms.publish(Commit(ID, store.events))
+        assert seqs(outlet.frames) == [1]
+        assert store.reads == reads
