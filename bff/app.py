@@ -73,7 +73,7 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         store: EventStore = await stack.enter_async_context(SqliteStore(settings.store_path))
         authenticator = Authenticator(settings)
         snapshots = Snapshots(store, evict_seconds=settings.evict_seconds)
-        rooms = await stack.enter_async_context(Rooms(store))
+        rooms = await stack.enter_async_context(Rooms(store, coalesce_ms=settings.coalesce_ms))
         store.listen(rooms.publish)
         watchers = Watchers(rooms)
         stack.callback(watchers.close)

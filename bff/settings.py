@@ -196,6 +196,13 @@ class Settings(BaseSettings):
         le=31_536_000,
         description="a number of seconds, 0 to 31536000",
     )
+    coalesce_ms: float = Field(
+        5,
+        validation_alias="BFF_COALESCE_MS",
+        ge=0,
+        le=1_000,
+        description="a number of milliseconds, 0 to 1000; 0 sends every commit at once",
+    )
     ws_path: str = Field(
         "/ws/executions",
         validation_alias="WS_PATH",

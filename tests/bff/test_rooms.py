@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+from typing import Any
 
 import pytest
 
 from bff.forms import BATCH, SINGLE, Form
 from bff.rooms import FRAME_BYTES, HIGH_WATER_BYTES
-from bff.stores.base import Commit
+from bff.stores.base import Commit, StoredEvent
 from tests.bff.memory import ID, MemoryOutlet, MemoryStore, event, rooms_of, seqs
 
 
@@ -170,15 +171,17 @@ async def test_room_is_gone_with_its_last_member_and_takes_its_tasks_along() -> 
 
 async def test_a_member_that_left_gets_nothing_more() -> None:
     store = MemoryStore()
-    async with rooms_of(store) as rooms:
-        outlet = MemoryOutlet()
-        member = rooms.join(ID, outlet, SINGLE, 0)
+    async with rooms_of(store, coalesce_ms=0) as rooms:
+        outlet, other = MemoryOutlet(), MemoryOutlet()
+        member, _ = (rooms.join(ID, one, SINGLE, 0) for one in (outlet, other))
         await asyncio.sleep(0.01)
+        store.events += [event(1), event(2)]
+        rooms.publish(Commit(ID, store.events[:1]))
         rooms.leave(ID, member)
-        rooms.publish(Commit(ID, [event(1)]))
+        rooms.publish(Commit(ID, store.events[1:]))
         rooms.announce(ID, "presence", {})
-        await asyncio.sleep(0.01)
-        assert outlet.frames == []
+        await settled(other, 2)
+        assert seqs(outlet.frames) == [1] and len(outlet.frames) == 1
 
 
 async def test_announcements_reach_those_catching_up_but_not_the_overfull() -> None:
@@ -320,3 +323,61 @@ async def test_a_member_that_has_what_the_live_ones_have_is_live_at_once() -> No
         rooms.publish(Commit(ID, store.events))
         assert seqs(outlet.frames) == [1]
         assert store.reads == reads
+
+
+# a room whose last live member has gone
+
+
+async def test_what_was_collected_for_one_who_left_does_not_come_twice() -> None:
+    store = MemoryStore()
+    async with rooms_of(store, coalesce_ms=20) as rooms:
+        first, second = MemoryOutlet(), MemoryOutlet()
+        member = rooms.join(ID, first, SINGLE, 0)
+        await asyncio.sleep(0.01)
+        for seq in (1, 2):
+            store.events.append(event(seq))
+            rooms.publish(Commit(ID, store.events[-1:]))
+        assert seqs(first.frames) == [1], "the second is collected"
+        rooms.join(ID, second, SINGLE, 0)
+        rooms.leave(ID, member)
+        await settled(second, 2, pause=0.05)
+        assert seqs(second.frames) == [1, 2]
+
+
+async def test_what_became_durable_while_the_end_was_read_is_not_missed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bff.rooms.HEAD_CHECK_SECONDS", 3_600)
+    store = MemoryStore()
+    read = store.read
+
+    async def slow_read(*args: Any, **limits: Any) -> list[StoredEvent]:
+        page = await read(*args, **limits)
+        if len(store.events) < 3:  # the page that is under way is old now
+            store.events.append(event(len(store.events) + 1))
+            rooms.publish(Commit(ID, store.events[-1:]))
+        return page
+
+    store.read = slow_read  # type: ignore[method-assign]
+    async with rooms_of(store) as rooms:
+        outlet = MemoryOutlet()
+        rooms.join(ID, outlet, SINGLE, 0)
+        await settled(outlet, 3)
+        assert seqs(outlet.frames) == [1, 2, 3]
+
+
+async def test_a_member_that_has_what_the_room_still_collects_is_live_with_it() -> None:
+    store = MemoryStore()
+    async with rooms_of(store, coalesce_ms=10_000) as rooms:
+        first, second = MemoryOutlet(), MemoryOutlet()
+        rooms.join(ID, first, SINGLE, 0)
+        await asyncio.sleep(0.01)
+        for seq in (1, 2):
+            store.events.append(event(seq))
+            rooms.publish(Commit(ID, store.events[-1:]))
+        reads = store.reads
+        rooms.join(ID, second, SINGLE, 2)
+        await settled(first, 2)
+        assert store.reads == reads and second.frames == []
+        rooms.announce(ID, "presence", {})
+        assert len(second.frames) == 1

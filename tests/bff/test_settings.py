@@ -49,6 +49,7 @@ def test_the_defaults_are_the_documented_ones(monkeypatch: pytest.MonkeyPatch) -
     assert (settings.lease_seconds, settings.max_attempts) == (15, 3)
     assert (settings.retention_days, settings.evict_seconds) == (30, 3600)
     assert (settings.ws_path, settings.ws_heartbeat_ms) == ("/ws/executions", 30_000)
+    assert settings.coalesce_ms == 5
     assert settings.ui_refresh_interval_ms == 1000
     assert settings.ui_animation_enabled is True
     assert settings.ui_color_theme == "dynamic"
@@ -91,6 +92,7 @@ def test_a_file_named_env_is_read_and_the_environment_wins(
         ("BFF_ANONYMOUS", "admin", 'BFF_ANONYMOUS: got "admin"; takes viewer or'),
         ("BFF_ANONYMOUS", "operator", 'BFF_ANONYMOUS: got "operator"; without BFF_DEV=1'),
         ("BFF_VISIBILITY", "all", 'BFF_VISIBILITY: got "all"; takes tenant or owner'),
+        ("BFF_COALESCE_MS", "-1", 'BFF_COALESCE_MS: got "-1"; takes a number of milliseconds'),
         ("BFF_LEASE_SECONDS", "nan", 'BFF_LEASE_SECONDS: got "nan"; takes a number of seconds'),
         ("BFF_MAX_ATTEMPTS", "0", 'BFF_MAX_ATTEMPTS: got "0"; takes a whole number, 1 to 1000'),
         ("BFF_STORE", "postgres://x", 'BFF_STORE: got "postgres://…" (not a store\'s URL); takes'),

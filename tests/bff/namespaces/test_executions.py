@@ -83,6 +83,21 @@ async def _write(run: Writer, batches: int) -> None:
         await run.lines(50)
 
 
+async def test_events_are_collected_for_as_long_as_the_setting_says(tmp_path: Path) -> None:
+    async with live(tmp_path, coalesce_ms=300) as house:
+        run = await Writer(house).start()
+        viewer = await house.viewer()
+        await viewer.call("subscribe", {"executionId": run.id, "after": 1, "batch": True})
+        sizes = []
+        for _ in range(5):
+            await run.lines(1)
+        while sum(sizes) < 5:
+            name, payload = await viewer.next_event()
+            if name == "batch":
+                sizes.append(len(payload["events"]))
+        assert sizes == [1, 4]
+
+
 async def test_events_folded_over_the_record_are_the_snapshot(house: Live, run: Writer) -> None:
     await run.send(
         node(2, "start", "running"),
