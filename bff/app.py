@@ -129,7 +129,13 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
         stack.push_async_callback(_end, asyncio.create_task(retention.run()))
         stack.push_async_callback(_end, asyncio.create_task(sockets.watch()))
 
-        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=1,
+            tcp_keepalive=False,  # the listener's
+        )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         listener = _listen(settings.host, settings.port)
@@ -159,7 +165,8 @@ def _listen(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # inherited by every connection that it accepts
+        # these two are inherited by every connection that it accepts
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         listener.bind(address)
         listener.setblocking(False)

@@ -17,6 +17,7 @@ from aiohttp import web
 from engineio import payload as engine_payload
 from engineio.async_drivers.aiohttp import translate_request
 from engineio.async_socket import AsyncSocket
+from engineio.packet import MESSAGE, Packet
 
 from bff.alarms import Alarms
 from bff.outlet import Outlet, OutletWebSocket
@@ -80,6 +81,23 @@ class Engine(engineio.AsyncServer):
     def create_queue(self, *_: Any, **__: Any) -> Outlet:
         return Outlet()
 
+    async def send(self, sid: str, data: str) -> None:
+        """As engine.io's, but it only queues; unanswered pings are the sweep's to see."""
+        socket = self.sockets.get(sid)
+        if socket is not None and not socket.closed:
+            socket.queue.put_nowait(Packet(MESSAGE, data))
+
+    async def _trigger_event(self, event: str, *args: Any, **_: Any) -> Any:
+        # engine.io looks at the handler's signature each time; ours are coroutines, and
+        # one message is handled after the other
+        try:
+            return await self.handlers[event](*args)
+        except asyncio.CancelledError:
+            return None  # a request that was cut: what else is in its body is handled too
+        except Exception:
+            self.logger.exception("handler failed: event=%s", event)
+            return False if event == "connect" else None
+
     def generate_id(self) -> str:
         # many at once: each call of the system's generator lets other threads have the
         # interpreter, and waits until they give it back
@@ -126,6 +144,9 @@ class Engine(engineio.AsyncServer):
 
     async def _translate(self, request: web.Request) -> dict[str, Any]:
         environ: dict[str, Any] = translate_request(request)
+        if not request._message.upgrade:
+            # without "Connection: upgrade" it is none, but engine.io asks for this only
+            environ.pop("HTTP_UPGRADE", None)
         if request.method == "POST":
             body = await self._body(request)
             environ["wsgi.input"] = _Body(body)

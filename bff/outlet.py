@@ -156,11 +156,15 @@ class Outlet:
         """Tell the outlet whose queue it is; once, when the connection opens."""
         self._socket = socket
 
+    def expects(self, websocket: OutletWebSocket) -> bool:
+        """Whether this is the WebSocket that the connection may upgrade to."""
+        return self._transport is None and self._websocket is websocket
+
     def expect(self, websocket: OutletWebSocket) -> None:
         """Tell the outlet a WebSocket that the connection may upgrade to."""
-        if self._websocket is not None:
-            self._websocket.abort()
-        self._websocket = websocket
+        before, self._websocket = self._websocket, websocket
+        if before is not None:
+            before.abort()
 
     def attach(
         self, websocket: OutletWebSocket, transport: asyncio.Transport, greeting: bytes = b""
@@ -618,7 +622,7 @@ class OutletWebSocket(asyncio.Protocol):
             self._probed = True
             transport.write(websocket_frame(b"3probe"))
             socket.queue.put_nowait(packet.Packet(packet.NOOP))  # a poll that waits ends
-        elif text == "5" and self._probed and not (socket.closed or socket.upgraded):
+        elif text == "5" and self._probed and socket.queue.expects(self) and not socket.closed:
             self._drop_timer()
             socket.upgraded, socket.upgrading = True, False
             socket.queue.attach(self, transport)
@@ -633,7 +637,8 @@ class OutletWebSocket(asyncio.Protocol):
         """Have engine.io forget the connection, or go on polling."""
         socket = self._socket
         if socket.connected and not self._live:
-            socket.upgrading = False
+            if socket.queue.expects(self):
+                socket.upgrading = False
             return
         reason = self._server.reason.TRANSPORT_CLOSE
         await socket.close(wait=False, abort=True, reason=reason)

@@ -72,10 +72,17 @@ class _Packet(socket_packet.Packet):
 
 
 class _Manager(socketio.AsyncManager):
+    """python-socketio's register of clients, without a room for each client of its own."""
+
+    def basic_enter_room(
+        self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None
+    ) -> None:
+        if room != sid:
+            super().basic_enter_room(sid, namespace, room, eio_sid)
+
     def basic_disconnect(self, sid: str, namespace: str, **_: Any) -> None:
-        # the library looks for the client in every room; here it is in these two only
-        for room in (sid, None):
-            self.basic_leave_room(sid, namespace, room)
+        # the library looks for the client in every room; here it is in this one only
+        self.basic_leave_room(sid, namespace, None)
         self.callbacks.pop(sid, None)
         for pending in (self.pending_connect, self.pending_disconnect):
             if sid in pending.get(namespace, ()):
