@@ -1,7 +1,7 @@
 """The forms in which an execution's events leave: encoded once, whoever reads them.
 
-A form is one way to write events as a frame: single Socket.IO events, batches. Rooms
-encode what is new once for each form that their members use.
+A form is one way to write events as a frame: single Socket.IO events, batches, batches in
+MessagePack. Rooms encode what is new once for each form that their members use.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import orjson
+import ormsgpack
 
-from bff.outlet import Frame
+from bff.outlet import Attachment, Frame
 from bff.sockets import event_packet
 from bff.stores.base import StoredEvent
 from contract.messages import VIEWERS
@@ -47,5 +48,18 @@ class _Batch(_Single):
         return Frame((event_packet(VIEWERS, "batch", payload),))
 
 
+class _Binary(_Single):
+    """The batch's value as one MessagePack attachment."""
+
+    _announcing = b'451-%s,["batch",{"_placeholder":true,"num":0}]' % VIEWERS.encode()
+
+    def encode(self, execution_id: str, events: Sequence[StoredEvent]) -> Frame:
+        payloads = orjson.loads(b"[%s]" % b",".join([event.payload for event in events]))
+        pairs = [[event.type, payload] for event, payload in zip(events, payloads, strict=True)]
+        value = ormsgpack.packb({"executionId": execution_id, "events": pairs})
+        return Frame((self._announcing, Attachment(value)))
+
+
 SINGLE: Form = _Single()
 BATCH: Form = _Batch()
+BINARY: Form = _Binary()

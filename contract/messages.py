@@ -28,7 +28,8 @@ MAX_STATE_BYTES = 256 * 1024
 
 
 class Subscribe(Lenient):
-    """`subscribe`: every event with seq > after, from the store and then live."""
+    """`subscribe`: every event with seq > after, from the store and then live; in batches,
+    and these in MessagePack, if asked for."""
 
     execution_id: Id
     after: Count = 0

@@ -9,7 +9,7 @@ import orjson
 
 from bff.auth import Authenticator, Principal
 from bff.executions import Executions
-from bff.forms import BATCH, SINGLE
+from bff.forms import BATCH, BINARY, SINGLE
 from bff.namespaces.credentials import Expiries, expires_at, header_token
 from bff.outlet import Outlet
 from bff.presence import Watchers
@@ -97,8 +97,6 @@ class Viewers(Namespace):
         viewer = self._viewers[sid]
         request = _request(Subscribe, argument)
         execution_id = request.execution_id
-        if request.binary:
-            raise InvalidRequest("binary: this server sends JSON; leave it out or use batch")
         known = execution_id in viewer.subscriptions
         if not known and len(viewer.subscriptions) >= MAX_SUBSCRIPTIONS:
             raise TooManySubscriptions(f"a connection takes {MAX_SUBSCRIPTIONS} subscriptions")
@@ -121,7 +119,7 @@ class Viewers(Namespace):
                 reset = Reset(execution_id=execution_id, reason="ahead", head=head)
                 viewer.outlet.write(event_frame(VIEWERS, "reset", reset.to_wire()))
                 after = 0
-            form = BATCH if request.batch else SINGLE
+            form = BINARY if request.binary else BATCH if request.batch else SINGLE
             member = self._rooms.join(
                 execution_id, viewer.outlet, form, after, lambda: self._drop(viewer, execution_id)
             )

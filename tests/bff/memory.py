@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
+import ormsgpack
 
-from bff.outlet import Frame, Outlet
+from bff.outlet import Attachment, Frame, Outlet
 from bff.rooms import Rooms
 from bff.stores.base import StoredEvent
 
@@ -26,7 +27,12 @@ def seqs(frames: Sequence[Frame]) -> list[int]:
     found = []
     for frame in frames:
         for packet in frame.packets:
-            name, payload = orjson.loads(packet[len("42/executions,") :])
+            if packet.startswith(b"451-"):
+                continue  # its attachment follows
+            if isinstance(packet, Attachment):
+                name, payload = "batch", ormsgpack.unpackb(bytes(packet))
+            else:
+                name, payload = orjson.loads(packet[len("42/executions,") :])
             events = payload["events"] if name == "batch" else [(name, payload)]
             found += [logged["seq"] for kind, logged in events if kind == "log"]
     return found

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bff.forms import BATCH, SINGLE, Form
+from bff.forms import BATCH, BINARY, SINGLE, Form
 from bff.rooms import Member, Rooms
 from bff.stores.base import Commit
 from tests.bff.memory import ID, MemoryOutlet, MemoryStore, event, rooms_of, seqs
 
-FORMS: tuple[Form, ...] = (SINGLE, BATCH)
+FORMS: tuple[Form, ...] = (SINGLE, BATCH, BINARY)
 SMALL = {
     "bff.rooms.HIGH_WATER_BYTES": 600,
     "bff.rooms.PAGE_BYTES": 900,

@@ -77,3 +77,32 @@ async def test_leaving_and_joining_again_and_again(tmp_path: Path) -> None:
             await watching.complete(await runroom.histories(run.execution_id))
             for viewer in range(JOINS):
                 assert len(watching.notes(viewer, "subscribed")) > 50
+
+
+@pytest.mark.parametrize("form", [{"batch": True}, {"binary": True}], ids=str)
+async def test_batches_by_polling_by_websocket_and_across_the_upgrade(
+    tmp_path: Path, form: dict[str, bool]
+) -> None:
+    async with stack(tmp_path) as runroom, asyncio.TaskGroup() as group:
+        await runroom.server()
+        async with (
+            Bridge(runroom.url, await runroom.token("executor")) as bridge,
+            long_way(runroom.port, latency=0.02, upgrade=0.6) as slow_url,
+        ):
+            run = await bridge.start("busy", nodes=NODES)
+            await begin(run)
+            flow = group.create_task(lines(run, 3_000, per_second=1_000))
+            transports = [{"transports": [name]} for name in ("polling", "websocket")]
+            asked = [
+                {"executions": [run.execution_id], "form": form, "options": options}
+                for options in (*transports, {})
+            ]
+            near = await crowd(runroom, "near", asked)
+            far = await crowd(runroom, "far", asked, url=slow_url)
+            await flow
+            await finish(run)
+            histories = await runroom.histories(run.execution_id)
+            await near.complete(histories)
+            await far.complete(histories)
+            (upgraded,) = far.notes(2, "upgraded")
+            assert 0 < upgraded["events"] < 3_000, "it did not upgrade while in the room"

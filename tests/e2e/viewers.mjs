@@ -2,11 +2,12 @@
 //
 //     node viewers.mjs '{"url", "token", "viewers": [{"executions": [id, …], …}, …]}'
 //
-// A viewer's members: `executions`; `after` (0); `bare` (subscribe with the id alone);
-// `options` (of the client); `drops` {seed, least, most}: close the transport again and again,
+// A viewer's members: `executions`; `after` (0); `bare` (subscribe with the id alone); `form`
+// (`{batch: true}` or `{binary: true}`); `options` (of the client); `drops` {seed, least, most}: close the transport again and again,
 // after a random number of milliseconds; `rejoins`: in the same way, unsubscribe from all and
 // subscribe again. Prints {viewer, event} for each event of the log and {viewer, note, …} for
 // what happens to the connection.
+import { decode } from "@msgpack/msgpack";
 import { io } from "socket.io-client";
 
 const { url, token, viewers } = JSON.parse(process.argv[2]);
@@ -46,7 +47,7 @@ function repeat({ seed, least, most }, action) {
   };
 }
 
-function view({ executions, after = 0, bare = false, drops, rejoins, options }, viewer) {
+function view({ executions, after = 0, bare = false, form, drops, rejoins, options }, viewer) {
   const last = new Map(executions.map((id) => [id, after]));
   const socket = io(`${url}/executions`, { auth: { token }, forceNew: true, ...options });
   const transport = () => socket.io.engine.transport.name;
@@ -55,7 +56,7 @@ function view({ executions, after = 0, bare = false, drops, rejoins, options }, 
 
   const subscribe = () => {
     for (const executionId of last.keys()) {
-      const request = bare ? executionId : { executionId, after: last.get(executionId) };
+      const request = bare ? executionId : { executionId, after: last.get(executionId), ...form };
       socket.emit("subscribe", request, (answer) => {
         if (!answer.ok) throw new Error(answer.error.message);
         say(viewer, { note: "subscribed", executionId, head: answer.head });
@@ -71,7 +72,12 @@ function view({ executions, after = 0, bare = false, drops, rejoins, options }, 
   socket.on("connect_error", (error) => {
     if (!socket.active) throw error;
   });
-  socket.onAny((type, event) => {
+  socket.on("batch", (batch) => {
+    const binary = ArrayBuffer.isView(batch);
+    if (binary !== (form?.binary === true)) throw new Error("not the form that was asked for");
+    for (const [type, event] of (binary ? decode(batch) : batch).events) take(type, event);
+  });
+  const take = (type, event) => {
     if (event.seq === undefined) return;
     events += 1;
     last.set(event.executionId, event.seq);
@@ -84,7 +90,8 @@ function view({ executions, after = 0, bare = false, drops, rejoins, options }, 
         socket.close();
       }
     }
-  });
+  };
+  socket.onAny(take);
 
   if (drops !== undefined) {
     const drop = () => {

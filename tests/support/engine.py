@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64decode
 from contextlib import suppress
 from typing import Any, Self
 
 import aiohttp
 import orjson
+import ormsgpack
 
 SEPARATOR = "\x1e"
 CLOSING = aiohttp.ClientWSTimeout(ws_close=1)
@@ -67,13 +69,15 @@ class Polling:
             raise ConnectionError(text)
         return text.split(SEPARATOR) if text else []
 
-    async def receive(self) -> str:
-        """The next packet that is neither a ping nor a noop."""
+    async def receive(self) -> Any:
+        """The next packet that is neither a ping nor a noop: text, or an attachment's bytes."""
         while True:
             while self._packets:
                 packet = self._packets.pop(0)
                 if packet == "2":
                     await self.post("3")
+                elif packet[:1] == "b":
+                    return b64decode(packet[1:], validate=True)
                 elif packet != "6":
                     return packet
             self._packets = await self.poll()
@@ -91,14 +95,16 @@ class WebSocket:
         else:
             await self.socket.send_str(packet)
 
-    async def receive(self) -> str:
-        """The next packet that is neither a ping nor a noop.
+    async def receive(self) -> Any:
+        """The next packet that is neither a ping nor a noop: text, or an attachment's bytes.
 
         Raises:
             ConnectionError: the server closed the connection.
         """
         while True:
             message = await self.socket.receive(timeout=10)
+            if message.type is aiohttp.WSMsgType.BINARY:
+                return message.data
             if message.type is not aiohttp.WSMsgType.TEXT:
                 raise ConnectionError(f"{message.type} {self.socket.close_code}")
             if message.data == "2":
@@ -186,6 +192,8 @@ class Client:
 
     async def _next(self) -> tuple[str, Any]:
         packet = await self.wire.receive()
+        if packet == f'451-{self.namespace},["batch",{{"_placeholder":true,"num":0}}]':
+            return "batch", ormsgpack.unpackb(await self.wire.receive())
         prefix = f"42{self.namespace},"
         if packet.startswith(prefix):
             name, *arguments = orjson.loads(packet[len(prefix) :])

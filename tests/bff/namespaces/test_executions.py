@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import ormsgpack
 import pytest
 
 from bff.namespaces import executions
 from contract.events import parse_event
 from contract.execution import ExecutionState, Record, fold, initial
 from contract.messages import VIEWERS
-from tests.support.engine import Client, Polling, WebSocket, websocket
+from tests.support.engine import Client, Polling, WebSocket, upgrade, websocket
 from tests.support.live import Live, live, log, logs, node, status
 
 
@@ -54,13 +55,13 @@ async def run(house: Live) -> Writer:
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
-@pytest.mark.parametrize("batch", [False, True])
+@pytest.mark.parametrize("form", [{}, {"batch": True}, {"binary": True}], ids=str)
 async def test_all_events_once_in_order_however_one_joins(
-    house: Live, run: Writer, transport: str, batch: bool
+    house: Live, run: Writer, transport: str, form: dict[str, bool]
 ) -> None:
     await run.lines(500)
     early = await house.viewer(transport=transport)
-    asked = {"executionId": run.id, "batch": batch}
+    asked = {"executionId": run.id, **form}
     answer = await early.call("subscribe", asked)
     assert (answer["ok"], answer["executionId"], answer["head"]) == (True, run.id, 501)
     assert answer["state"]["seq"] == 501 and answer["state"]["status"] == "running"
@@ -88,7 +89,7 @@ async def test_events_are_collected_for_as_long_as_the_setting_says(tmp_path: Pa
         run = await Writer(house).start()
         viewer = await house.viewer()
         await viewer.call("subscribe", {"executionId": run.id, "after": 1, "batch": True})
-        sizes = []
+        sizes: list[int] = []
         for _ in range(5):
             await run.lines(1)
         while sum(sizes) < 5:
@@ -218,10 +219,39 @@ async def test_a_state_over_256_kib_is_left_out(house: Live, run: Writer) -> Non
     assert (answer["head"], answer["state"]) == (13, None)
 
 
-async def test_binary_is_refused_clearly(house: Live, run: Writer) -> None:
+@pytest.mark.parametrize("batch", [{}, {"batch": False}, {"batch": True}], ids=str)
+async def test_binary_brings_batches_as_messagepack_whatever_batch_says(
+    house: Live, run: Writer, batch: dict[str, bool]
+) -> None:
     viewer = await house.viewer()
-    answer = await viewer.call("subscribe", {"executionId": run.id, "binary": True})
-    assert "binary" in answer["error"]["message"]
+    await viewer.call("subscribe", {"executionId": run.id, "binary": True, **batch})
+    texts = [await viewer.wire.receive()]
+    while isinstance(packet := await viewer.wire.receive(), str):
+        texts.append(packet)
+    assert texts[-1] == '451-/executions,["batch",{"_placeholder":true,"num":0}]'
+    assert all('"presence"' in text for text in texts[:-1]), "which stays an event of its own"
+    page = await house.http("GET", f"/api/executions/{run.id}/events")
+    ((kind, payload),) = ormsgpack.unpackb(packet)["events"]
+    assert {"type": kind, **payload} == page["events"][0]
+
+
+async def test_binary_goes_on_in_order_across_an_upgrade(house: Live, run: Writer) -> None:
+    viewer = await house.viewer(transport="polling")
+    assert isinstance(viewer.wire, Polling)
+    await viewer.call("subscribe", {"executionId": run.id, "binary": True})
+    writing = asyncio.create_task(_write(run, 40))
+    seen = await viewer.logged(201)
+    probe = await upgrade(house.session, viewer.wire)
+    while "6" not in (packets := await viewer.wire.poll()):
+        viewer.wire._packets += packets
+    viewer.wire._packets += packets[: packets.index("6")]
+    while viewer.wire._packets:
+        viewer.events.append(await viewer._next())
+    await probe.send("5")
+    viewer.wire = probe
+    seen += await viewer.logged(2_001, after=len(seen))
+    await writing
+    assert [event["seq"] for _, event in seen] == list(range(1, 2_002))
 
 
 async def test_ping_echoes(house: Live) -> None:
