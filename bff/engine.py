@@ -10,6 +10,7 @@ import asyncio
 import base64
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any
 
 import engineio
@@ -49,6 +50,10 @@ class _WebSocket(OutletWebSocket):
 
     vet = staticmethod(well_formed)
 
+    def prompt(self, text: str) -> bool:
+        taken: bool = text[0] == _MESSAGE and self._server.take(self._socket.sid, text[1:])
+        return taken
+
 
 class _Body:
     """A request's whole body, in the form that engine.io reads."""
@@ -62,6 +67,9 @@ class _Body:
 
 class Engine(engineio.AsyncServer):
     """An Engine.IO server whose queues are outlets and whose input is vetted."""
+
+    take: Callable[[str, str], bool] = staticmethod(lambda sid, message: False)
+    """Whether a message was handled at once; the others go through engine.io."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -61,6 +62,15 @@ class Writer:
 
 
 @dataclass(frozen=True, slots=True)
+class _Encoded:
+    """A batch's events with their bytes, and the large values taken out of them."""
+
+    events: list[AnyEvent]
+    stored: list[StoredEvent]
+    values: dict[str, bytes]
+
+
+@dataclass(slots=True, eq=False)
 class _Batch:
     writer: Writer
     execution_id: str
@@ -68,15 +78,24 @@ class _Batch:
     raw: Sequence[dict[str, Any]]
     numbering: Numbering
     answer: asyncio.Future[int]
+    encoded: _Encoded | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Encoded:
-    """A batch's events with their bytes, and the large values taken out of them."""
+@dataclass(slots=True, eq=False)
+class _Place:
+    """Where an execution's log stands; all but the head and the numbering is the claim's."""
 
-    events: list[AnyEvent]
-    stored: list[StoredEvent]
-    values: dict[str, bytes]
+    row: Execution
+    head: int
+    numbering: Numbering | None
+
+
+class _Step(NamedTuple):
+    """An append, and the state after it."""
+
+    place: _Place
+    append: Append
+    state: ExecutionState
 
 
 class Ingest:
@@ -100,15 +119,15 @@ class Ingest:
         self._wake = wake
         self._written = written
         self._lanes: dict[str, deque[_Batch]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._rows: dict[str, Execution] = {}
+        self._working: set[asyncio.Future[None]] = set()
+        self._places: dict[str, _Place] = {}
         self.appended = 0
         """Events stored since the start."""
 
     async def close(self) -> None:
         """Wait for what was submitted."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        while self._working:
+            await asyncio.wait(self._working)
 
     def submit(self, writer: Writer, batch: Events) -> asyncio.Future[int]:
         """Append numbered events; returns at once, so that order is the caller's order.
@@ -128,7 +147,7 @@ class Ingest:
 
     def forget(self, execution_id: str) -> None:
         """The execution's claim has changed: read its row anew."""
-        self._rows.pop(execution_id, None)
+        self._places.pop(execution_id, None)
 
     def _enqueue(
         self,
@@ -138,101 +157,130 @@ class Ingest:
         raw: Sequence[dict[str, Any]],
         numbering: Numbering,
     ) -> asyncio.Future[int]:
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[int] = loop.create_future()
+        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        batch = _Batch(writer, execution_id, attempt, raw, numbering, answer)
         lane = self._lanes.get(execution_id)
-        start = lane is None
-        if lane is None:
-            lane = self._lanes[execution_id] = deque()
-        lane.append(_Batch(writer, execution_id, attempt, raw, numbering, answer))
-        if start:
-            self._own(self._drain(execution_id, lane))
+        if lane is not None:
+            lane.append(batch)
+        else:
+            lane = self._lanes[execution_id] = deque((batch,))
+            self._go_on(execution_id, lane)
         return answer
 
-    def _own(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _own(self, work: asyncio.Future[None]) -> None:
+        self._working.add(work)
+        work.add_done_callback(self._working.discard)
 
-    async def _drain(self, execution_id: str, lane: deque[_Batch]) -> None:
+    # A lane's first batch is the one that is being appended. Most need nothing from the
+    # store but the append itself: they go from callback to callback. The others have a task.
+
+    def _go_on(self, execution_id: str, lane: deque[_Batch]) -> None:
+        """Begin with the lane's first batch."""
         while lane:
-            batch = lane.popleft()
             try:
-                head = await self._append(batch)
-            except RunroomError as error:
-                if not batch.answer.done():
-                    batch.answer.set_exception(error)
+                step = self._begin(lane[0])
+                appending = None if step is None else self._store.append(step.append)
             except Exception as error:
-                log.exception("append failed: execution=%s", execution_id)
-                if not batch.answer.done():
-                    batch.answer.set_exception(error)
+                _refuse(lane.popleft(), error)
+                continue
+            if step is None or appending is None:
+                self._own(asyncio.get_running_loop().create_task(self._look(execution_id, lane)))
             else:
-                if not batch.answer.done():
-                    batch.answer.set_result(head)
+                self._own(appending)
+                appending.add_done_callback(partial(self._appended, lane, step))
+            return
         del self._lanes[execution_id]
 
-    async def _append(self, batch: _Batch) -> int:
+    def _begin(self, batch: _Batch) -> _Step | None:
+        """The batch's append by what is known here; None if the store has to be asked.
+
+        Raises:
+            Invalid: it is malformed, which comes before everything else.
+        """
         if batch.numbering == "executor":
             _check_numbers(batch.raw)
-            # malformed comes before everything else, so parse before looking anything up
-            encoded = _encode(batch, batch.attempt or 1)
+            batch.encoded = _encode(batch, batch.attempt or 1)
+        place = self._places.get(batch.execution_id)
+        state = self._snapshots.known(batch.execution_id)
+        if place is None or state is None or state.seq != place.head:
+            return None
+        try:
+            _check_claim(place, batch)
+            encoded = batch.encoded or _encode(batch, place.row.attempt, after=state)
+            if encoded.events[0].seq != place.head + 1:
+                return None
+            return _next(place, batch, encoded, state)
+        except RunroomError:
+            return None  # what is known may be old
+
+    def _appended(self, lane: deque[_Batch], step: _Step, appending: asyncio.Future[None]) -> None:
+        batch = lane[0]
+        try:
+            appending.result()
+            self._accept(batch, step)
+        except (RunroomError, Moved) as error:
+            log.debug("append again: execution=%s reason=%s", batch.execution_id, error)
+            look = self._look(batch.execution_id, lane)
+            self._own(asyncio.get_running_loop().create_task(look))
+            return
+        except Exception as error:
+            _refuse(lane.popleft(), error)
         else:
-            encoded = None
-        row = self._rows.get(batch.execution_id)
-        if row is not None:
-            try:
-                return await self._append_to(row, batch, encoded)
-            except (RunroomError, Moved) as error:
-                log.debug("append again: execution=%s reason=%s", batch.execution_id, error)
-        for _ in range(MAX_TRIES):  # what was known of the row may be old: look again
+            _answer(lane.popleft(), step.state.seq)
+        self._go_on(batch.execution_id, lane)
+
+    async def _look(self, execution_id: str, lane: deque[_Batch]) -> None:
+        """Append the lane's first batch by what the store says."""
+        try:
+            head = await self._append(lane[0])
+        except Exception as error:
+            _refuse(lane.popleft(), error)
+        else:
+            _answer(lane.popleft(), head)
+        self._go_on(execution_id, lane)
+
+    async def _append(self, batch: _Batch) -> int:
+        for _ in range(MAX_TRIES):
             row = await self._store.execution(batch.execution_id)
             try:
-                return await self._append_to(row, batch, encoded)
+                return await self._append_to(_Place(row, row.head, row.numbering), batch)
             except Moved as moved:
                 log.warning("append again: execution=%s reason=%s", batch.execution_id, moved)
         raise Unavailable("the execution's log and its head do not agree; try again later")
 
-    async def _append_to(self, row: Execution, batch: _Batch, encoded: _Encoded | None) -> int:
-        _check_claim(row, batch)
+    async def _append_to(self, place: _Place, batch: _Batch) -> int:
+        row = place.row
+        _check_claim(place, batch)
         state = await self._snapshots.state(row)
         if state.seq != row.head:
             raise Moved(row.attempt, state.seq)
-        if encoded is None:
-            encoded = _encode(batch, row.attempt, after=state)
+        encoded = batch.encoded or _encode(batch, row.attempt, after=state)
         repeated = sum(event.seq <= row.head for event in encoded.events)
         if repeated:
             await self._compare(row, encoded, repeated)
-        events, stored = encoded.events[repeated:], encoded.stored[repeated:]
-        if not events:
+        if repeated == len(encoded.events):
             self._wake(row.id, row.head)
             self._written(row, batch.writer, state)
             return row.head
-        if state.terminal:
-            raise Sealed(f"the execution is {state.status}: its log is sealed")
-        if events[0].seq != row.head + 1:
-            raise Gap(f"seq {events[0].seq} does not follow the head, {row.head}", row.head)
-        state = _folded(state, events, encoded)
-        append = Append(
-            execution_id=row.id,
-            attempt=row.attempt,
-            head=row.head,
-            events=stored,
-            numbering=batch.numbering,
-            summary=summary_of(state),
-            values=encoded.values,
-        )
-        await self._store.append(append)
-        self.appended += len(stored)
+        step = _next(place, batch, encoded, state, after=repeated)
+        await self._store.append(step.append)
+        self._accept(batch, step)
+        return step.state.seq
+
+    def _accept(self, batch: _Batch, step: _Step) -> None:
+        """The append is durable."""
+        place, append, state = step
+        self.appended += len(append.events)
         self._snapshots.advance(state)
-        row = replace(row, head=state.seq, numbering=batch.numbering, summary=append.summary)
+        place.head, place.numbering = state.seq, append.numbering
         if state.terminal:
-            self._rows.pop(row.id, None)
+            self._places.pop(append.execution_id, None)
         else:
-            self._rows[row.id] = row
-        self._written(row, batch.writer, state)
+            self._places[append.execution_id] = place
+        self._written(place.row, batch.writer, state)
         if self._snapshots.due(state):
-            self._own(self._snapshots.keep(state))
-        return state.seq
+            keep = self._snapshots.keep(state)
+            self._own(asyncio.get_running_loop().create_task(keep))
 
     async def _compare(self, row: Execution, encoded: _Encoded, count: int) -> None:
         """
@@ -265,7 +313,8 @@ def _check_numbers(raw: Sequence[dict[str, Any]]) -> None:
         previous = seq if isinstance(seq, int) else None
 
 
-def _check_claim(row: Execution, batch: _Batch) -> None:
+def _check_claim(place: _Place, batch: _Batch) -> None:
+    row = place.row
     if not batch.writer.may_hold(row):
         raise no_execution(batch.execution_id)
     attempt = row.attempt if batch.attempt is None else batch.attempt
@@ -275,9 +324,45 @@ def _check_claim(row: Execution, batch: _Batch) -> None:
         raise Fenced(f"attempt {attempt} is over; attempt {row.attempt} has begun")
     if attempt > row.attempt or attempt == 0:
         raise Invalid(f"attempt {attempt} has not begun; the newest is {row.attempt}")
-    if row.numbering is not None and row.numbering != batch.numbering:
-        numbers = {"executor": "with seq", "server": "without seq"}[row.numbering]
+    if place.numbering is not None and place.numbering != batch.numbering:
+        numbers = {"executor": "with seq", "server": "without seq"}[place.numbering]
         raise Invalid(f"this attempt's events come {numbers}: its first write decided that")
+
+
+def _answer(batch: _Batch, head: int) -> None:
+    if not batch.answer.done():
+        batch.answer.set_result(head)
+
+
+def _refuse(batch: _Batch, error: Exception) -> None:
+    if not isinstance(error, RunroomError):
+        log.error("append failed: execution=%s", batch.execution_id, exc_info=error)
+    if not batch.answer.done():
+        batch.answer.set_exception(error)
+
+
+def _next(
+    place: _Place, batch: _Batch, encoded: _Encoded, state: ExecutionState, after: int = 0
+) -> _Step:
+    """The append of the batch's events but the first `after`, at the state's end."""
+    events, stored = encoded.events, encoded.stored
+    if after:
+        events, stored = events[after:], stored[after:]
+    if state.terminal:
+        raise Sealed(f"the execution is {state.status}: its log is sealed")
+    if events[0].seq != place.head + 1:
+        raise Gap(f"seq {events[0].seq} does not follow the head, {place.head}", place.head)
+    state = _folded(state, events, encoded)
+    append = Append(
+        execution_id=batch.execution_id,
+        attempt=place.row.attempt,
+        head=place.head,
+        events=stored,
+        numbering=batch.numbering,
+        summary=summary_of(state),
+        values=encoded.values,
+    )
+    return _Step(place, append, state)
 
 
 def _encode(batch: _Batch, attempt: int, after: ExecutionState | None = None) -> _Encoded:

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
 from bff.endings import SERVER, Endings
@@ -21,7 +23,7 @@ from bff.stores.base import EventStore, Execution
 from contract.errors import NotFound
 from contract.execution import ExecutionState, ExecutorState
 from contract.messages import ExecutorPresence, Held
-from contract.values import now
+from contract.values import utc
 
 log = logging.getLogger("bff.leases")
 
@@ -40,7 +42,7 @@ class Lease:
     deadline: float
     registered: bool
     cancelling: bool
-    seen_at: str
+    seen_at: float
     lost: bool = False
     last_chance: bool = False  # an outside run: lost, and nobody else can claim it
     known: bool = False  # its holder named it or wrote, so it did get the claim's answer
@@ -230,7 +232,7 @@ class Leases:
         return ExecutorState(
             executor_id=lease.holder,
             state="lost" if lease.lost else "alive",
-            last_seen_at=lease.seen_at,
+            last_seen_at=utc(datetime.fromtimestamp(lease.seen_at, UTC)),
         )
 
     def wake(self) -> None:
@@ -258,7 +260,7 @@ class Leases:
 
     def _extend(self, lease: Lease) -> None:
         lease.deadline = asyncio.get_running_loop().time() + self._seconds
-        lease.seen_at = now()
+        lease.seen_at = time.time()
 
     def _grant(self, execution: Execution) -> None:
         assert execution.holder is not None
@@ -271,7 +273,7 @@ class Leases:
             deadline=asyncio.get_running_loop().time() + self._seconds,
             registered=execution.registered,
             cancelling=execution.cancelling,
-            seen_at=now(),
+            seen_at=time.time(),
         )
         self._tell(lease)
 

@@ -451,6 +451,10 @@ class OutletWebSocket(asyncio.Protocol):
     vet: Callable[[str], bool] = staticmethod(bool)
     """Whether a text frame may be given to engine.io; replace it in a subclass."""
 
+    def prompt(self, text: str) -> bool:
+        """Handle a vetted text frame at once, without a task; False: engine.io shall."""
+        return False
+
     def __init__(self, handler: Any, server: Any) -> None:
         self._server = server
         self._socket: AsyncSocket = handler.__self__
@@ -549,6 +553,8 @@ class OutletWebSocket(asyncio.Protocol):
 
     def deliver(self, message: Any, size: int) -> None:
         """Called by the parser with each message, or with what is wrong."""
+        if self._handling is None and self._prompt(message):
+            return
         if self._inbox is None:
             self._inbox = deque()
         self._inbox.append((message, size))
@@ -597,15 +603,29 @@ class OutletWebSocket(asyncio.Protocol):
         elif message.type is WSMsgType.TEXT and not self._closing:
             await self._take_text(message.data)
 
+    def _prompt(self, message: Any) -> bool:
+        """Whether nothing waits that came before, and it needs nothing but what is here."""
+        if getattr(message, "type", None) is not WSMsgType.TEXT or self._closing:
+            return False
+        text: str = message.data
+        good = self._live and not self._too_long(text) and self.vet(text)
+        return bool(good and self.prompt(text))
+
+    def _too_long(self, text: str) -> bool:
+        limit: int = self._socket.queue.message_bytes
+        return len(text) > limit or (len(text) * 4 > limit and len(text.encode()) > limit)
+
     async def _take_text(self, text: str) -> None:
         socket = self._socket
         limit = socket.queue.message_bytes
-        if len(text) > limit or (len(text) * 4 > limit and len(text.encode()) > limit):
+        if self._too_long(text):
             await self._refuse(WSCloseCode.MESSAGE_TOO_BIG, f"a message is at most {limit} bytes")
         elif not self.vet(text):
             await self._refuse(WSCloseCode.PROTOCOL_ERROR, "not an Engine.IO packet")
         elif not self._live:
             await self._upgrade(text)
+        elif self.prompt(text):
+            return
         elif text[0] == "4":
             await self._server._trigger_event("message", socket.sid, text[1:], run_async=False)
         else:

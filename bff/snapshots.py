@@ -94,6 +94,10 @@ class Snapshots:
         self._kept: dict[str, int] = {}
         self._loading: dict[str, asyncio.Task[ExecutionState]] = {}
 
+    def known(self, execution_id: str) -> ExecutionState | None:
+        """The state of a running execution, if it is in memory."""
+        return self._running.get(execution_id)
+
     async def state(self, execution: Execution) -> ExecutionState:
         """The state at the execution's head or beyond; `executor` is not filled in.
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import orjson
@@ -42,6 +44,9 @@ MAX_IN_FLIGHT = 64
 GOING_AWAY = 1001
 KEPT_ENVIRON = ("HTTP_AUTHORIZATION", "HTTP_HOST", "HTTP_ORIGIN")
 """What is kept of a connection's first request, for namespaces that it connects to."""
+
+_PROMPT = re.compile(r'2(/[^,?"\[]*),([0-9]{1,15})\["(\w+)",', re.ASCII)
+"""The head of an event with one argument or more that wants to be acknowledged."""
 
 
 class Malformed:
@@ -105,18 +110,33 @@ class Answer:
     then: Callable[[bool], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """An acknowledgement that comes later, while further messages are read.
+
+    Attributes:
+        result: raises `RunroomError` to refuse.
+        shape: makes the acknowledgement of the result.
+    """
+
+    result: asyncio.Future[Any]
+    shape: Callable[[Any], Any]
+
+
 Handler = Callable[..., Awaitable[Any]]
+Promising = Callable[[str, Any], Promise]
 
 
 class Namespace(socketio.AsyncNamespace):
     """One namespace: a connect handler, a disconnect handler and a table of events.
 
-    A handler in `handlers` gets `(sid, argument)` and returns the acknowledgement, an
-    `Answer`, or a Future of an acknowledgement that may come later while the next
-    message is read. It raises `RunroomError` to refuse.
+    A handler in `handlers` gets `(sid, argument)` and returns the acknowledgement or an
+    `Answer`; one in `promises` takes no await to return a `Promise`. Both raise
+    `RunroomError` to refuse.
     """
 
     handlers: Mapping[str, Handler]
+    promises: Mapping[str, Promising] = MappingProxyType({})
     transports: ClassVar[frozenset[str]] = frozenset({"websocket", "polling"})
 
     async def arrive(self, sid: str, outlet: Outlet, auth: object, environ: dict[str, Any]) -> None:
@@ -160,6 +180,7 @@ class SocketServer(socketio.AsyncServer):
         )
         self._doors: Alarms[str] = Alarms(lambda: UNAUTHENTICATED_SECONDS, self._shut_door)
         self._in_flight: dict[str, set[asyncio.Future[Any]]] = {}
+        self.eio.take = self._take
         self._tasks: set[asyncio.Task[None]] = set()
         self._stalled: dict[str, tuple[int, float]] = {}  # bytes taken, and since when
 
@@ -261,6 +282,32 @@ class SocketServer(socketio.AsyncServer):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _take(self, eio_sid: str, message: str) -> bool:
+        """The short way in, for what is promised: no packet, no task, no await. False:
+        nothing was done, and the message goes the long way, which this must not differ
+        from."""
+        head = _PROMPT.match(message)
+        if head is None or eio_sid not in self.environ:
+            return False
+        namespace, id, event = head.groups()
+        handler: Namespace | None = self.namespace_handlers.get(namespace)
+        promise = None if handler is None else handler.promises.get(event)
+        if promise is None or len(self._in_flight.get(eio_sid, ())) >= MAX_IN_FLIGHT:
+            return False
+        outlet = self.outlet(eio_sid)
+        sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
+        if not self.manager.is_connected(sid, namespace) or outlet.backlog > outlet.message_bytes:
+            return False
+        try:
+            _, argument, *_ = orjson.loads(message[head.end(2) :])
+        except orjson.JSONDecodeError:
+            return False
+        try:
+            self._promised(eio_sid, namespace, int(id), promise(sid, argument))
+        except Exception as error:
+            self._acknowledge(eio_sid, namespace, int(id), _refusal(error, namespace, event))
+        return True
+
     async def _handle_eio_message(self, eio_sid: str, data: object) -> None:
         if not isinstance(data, str) or eio_sid not in self.environ:
             return  # binary is refused where it was announced; or the session has ended
@@ -272,7 +319,7 @@ class SocketServer(socketio.AsyncServer):
         if isinstance(packet.data, Malformed) and packet.packet_type != socket_packet.EVENT:
             await self.outlet(eio_sid).abort()
         elif packet.packet_type in (socket_packet.BINARY_EVENT, socket_packet.BINARY_ACK):
-            await self._answer_binary(eio_sid, packet)
+            self._answer_binary(eio_sid, packet)
         elif packet.packet_type == socket_packet.CONNECT_ERROR:
             await self.outlet(eio_sid).abort()
         elif packet.packet_type == socket_packet.CONNECT:
@@ -282,10 +329,10 @@ class SocketServer(socketio.AsyncServer):
         elif packet.packet_type == socket_packet.EVENT:
             await self._handle_event(eio_sid, packet.namespace, packet.id, packet.data)
 
-    async def _answer_binary(self, eio_sid: str, packet: _Packet) -> None:
+    def _answer_binary(self, eio_sid: str, packet: _Packet) -> None:
         if packet.packet_type == socket_packet.BINARY_EVENT and packet.id is not None:
             error = InvalidRequest("binary attachments are not accepted; send JSON")
-            await self._acknowledge(eio_sid, packet.namespace, packet.id, refusal(error))
+            self._acknowledge(eio_sid, packet.namespace, packet.id, refusal(error))
 
     async def _handle_connect(self, eio_sid: str, namespace: str | None, data: object) -> None:
         if self.namespace_handlers.get(namespace or "/") is None:
@@ -332,14 +379,16 @@ class SocketServer(socketio.AsyncServer):
             except ConnectionResetError:
                 return
         answer = await self._run(namespace, sid, id, data)
-        if isinstance(answer, asyncio.Future):
-            await self._answer_later(eio_sid, namespace, id, answer)
+        if isinstance(answer, Promise):
+            waiting = self._promised(eio_sid, namespace, id, answer)
+            while len(waiting) >= MAX_IN_FLIGHT:
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             return
         then = None
         if isinstance(answer, Answer):
             answer, then = answer.value, answer.then
         if id is not None:
-            await self._acknowledge(eio_sid, namespace, id, answer)
+            self._acknowledge(eio_sid, namespace, id, answer)
         if then is not None:
             then(id is not None)
 
@@ -348,38 +397,45 @@ class SocketServer(socketio.AsyncServer):
         event, argument = "", None
         try:
             event, argument = _call(data)
+            if event in handler.promises:
+                return handler.promises[event](sid, argument)
             call = handler.handlers.get(event)
             if call is None:
-                accepted = ", ".join(sorted(handler.handlers))
+                accepted = ", ".join(sorted((*handler.handlers, *handler.promises)))
                 raise InvalidRequest(f'unknown event "{event[:100]}"; accepted are {accepted}')
             return await call(sid, argument)
-        except RunroomError as error:
-            if id is None:
+        except Exception as error:
+            if id is None and isinstance(error, RunroomError):
                 handler.refused(sid, event, argument, error)
-            return refusal(error)
-        except Exception:
-            log.exception("event failed: namespace=%s event=%s", namespace, event)
-            return refusal(Unavailable("the server failed to answer; try again"))
+            return _refusal(error, namespace, event)
 
-    async def _answer_later(
-        self, eio_sid: str, namespace: str, id: int | None, answer: asyncio.Future[Any]
-    ) -> None:
+    def _promised(
+        self, eio_sid: str, namespace: str, id: int | None, promise: Promise
+    ) -> set[asyncio.Future[Any]]:
+        """Acknowledge when the promise is kept; returns all that the connection waits for."""
         waiting = self._in_flight.setdefault(eio_sid, set())
-        waiting.add(answer)
+        waiting.add(promise.result)
 
-        def done(answer: asyncio.Future[Any]) -> None:
-            waiting.discard(answer)
-            if id is not None and not answer.cancelled() and eio_sid in self.environ:
-                self._spawn(self._acknowledge(eio_sid, namespace, id, _outcome(answer)))
+        def done(result: asyncio.Future[Any]) -> None:
+            waiting.discard(result)
+            if result.cancelled():
+                return
+            error = result.exception()
+            if id is not None and eio_sid in self.environ:
+                kept = error is None
+                answer = promise.shape(result.result()) if kept else _refusal(error, namespace)
+                self._acknowledge(eio_sid, namespace, id, answer)
 
-        answer.add_done_callback(done)
-        while len(waiting) >= MAX_IN_FLIGHT:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        promise.result.add_done_callback(done)
+        return waiting
 
-    async def _acknowledge(self, eio_sid: str, namespace: str | None, id: int, value: Any) -> None:
-        await self._send_packet(
-            eio_sid, _Packet(socket_packet.ACK, namespace=namespace, id=id, data=[value])
-        )
+    def _acknowledge(self, eio_sid: str, namespace: str | None, id: int, value: Any) -> None:
+        socket = self.eio.sockets.get(eio_sid)
+        if socket is None:
+            return
+        place = b"" if namespace in (None, "/") else b"%s," % namespace.encode()
+        packet = b"43%s%d[%s]" % (place, id, orjson.dumps(value))
+        socket.queue.write(Frame((packet,)))
 
     async def _trigger_event(self, event: str, namespace: str, *arguments: Any) -> Any:
         """Only connect and disconnect come here, and only from the library itself."""
@@ -420,13 +476,11 @@ def _call(data: Any) -> tuple[str, Any]:
     return data[0], data[1] if len(data) > 1 else None
 
 
-def _outcome(answer: asyncio.Future[Any]) -> Any:
-    error = answer.exception()
-    if error is None:
-        return answer.result()
+def _refusal(error: BaseException | None, namespace: str, event: str = "") -> dict[str, Any]:
+    """What the caller is told of a handler's failure."""
     if isinstance(error, RunroomError):
         return refusal(error)
-    log.error("event failed", exc_info=error)
+    log.error("event failed: namespace=%s event=%s", namespace, event, exc_info=error)
     return refusal(Unavailable("the server failed to answer; try again"))
 
 

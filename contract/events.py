@@ -31,6 +31,8 @@ from contract.values import (
 
 Percent = Annotated[StrictInt, Field(ge=0, le=100)]
 Level = Literal["info", "warning", "error"]
+_TAG = Field(exclude=True)
+"""The payload has no type: it is the name of the message that carries it."""
 
 
 class BaseEvent(Model):
@@ -45,7 +47,7 @@ class BaseEvent(Model):
 class Status(BaseEvent):
     """The execution moves to `status`; the terminal one seals the log and has `log_count`."""
 
-    type: Literal["status"] = "status"
+    type: Annotated[Literal["status"], _TAG] = "status"
     status: states.ExecutionStatus
     log_count: Count | None = None
 
@@ -53,7 +55,7 @@ class Status(BaseEvent):
 class NodeStatus(BaseEvent):
     """A node moves to `status`; `try_` counts from 1 within the node."""
 
-    type: Literal["nodeStatus"] = "nodeStatus"
+    type: Annotated[Literal["nodeStatus"], _TAG] = "nodeStatus"
     node_id: Id
     status: states.NodeStatus
     output: Json = None
@@ -78,14 +80,14 @@ class LogLine(Model):
 class Log(BaseEvent):
     """A line that a node, or the execution itself, printed or logged."""
 
-    type: Literal["log"] = "log"
+    type: Annotated[Literal["log"], _TAG] = "log"
     log: LogLine
 
 
 class Progress(BaseEvent):
     """How much of the execution is done and, where given, of one node."""
 
-    type: Literal["progress"] = "progress"
+    type: Annotated[Literal["progress"], _TAG] = "progress"
     progress: Percent
     node_id: Id | None = None
     node_progress: Annotated[float, Field(strict=True, ge=0, le=100)] | None = None
@@ -95,14 +97,14 @@ class Progress(BaseEvent):
 class Result(BaseEvent):
     """What the execution as a whole produced; comes before `status: completed`."""
 
-    type: Literal["result"] = "result"
+    type: Annotated[Literal["result"], _TAG] = "result"
     result: Json
 
 
 class Error(BaseEvent):
     """Why the execution failed; logged once, before `status: failed`."""
 
-    type: Literal["error"] = "error"
+    type: Annotated[Literal["error"], _TAG] = "error"
     error: Text
     node_id: Id | None = None
 
@@ -114,7 +116,6 @@ AnyEvent = Status | NodeStatus | Log | Progress | Result | Error
 EVENT_TYPES = ("status", "nodeStatus", "log", "progress", "result", "error")
 
 _events: TypeAdapter[list[AnyEvent]] = TypeAdapter(Annotated[list[Event], FailFast()])
-_NO_TYPE = {"type"}
 
 
 def parse_events(raw: Sequence[object], execution_id: str, attempt: int) -> list[AnyEvent]:
@@ -127,15 +128,7 @@ def parse_events(raw: Sequence[object], execution_id: str, attempt: int) -> list
     Raises:
         Invalid: names the index and the member of the first problem.
     """
-    filled = []
-    for index, item in enumerate(raw):
-        if not isinstance(item, dict):
-            raise Invalid(f"events[{index}]: an event is an object with type, seq and timestamp")
-        for name, given in (("executionId", execution_id), ("attempt", attempt)):
-            if item.get(name) is not None and item[name] != given:
-                raise Invalid(f"events[{index}].{name}: must be the batch's, {given!r}")
-        filled.append(_defaults(item, execution_id, attempt))
-    return _parse(filled)
+    return _parse([_filled(raw, i, execution_id, attempt) for i in range(len(raw))])
 
 
 def _parse(raw: list[dict[str, Any]]) -> list[AnyEvent]:
@@ -147,12 +140,25 @@ def _parse(raw: list[dict[str, Any]]) -> list[AnyEvent]:
         raise Invalid(_deepest(raw)) from None
 
 
-def _defaults(item: dict[str, Any], execution_id: str, attempt: int) -> dict[str, Any]:
+def _filled(raw: Sequence[object], index: int, execution_id: str, attempt: int) -> dict[str, Any]:
+    """The event with what it may leave out; itself if it leaves nothing out."""
+    item = raw[index]
+    if not isinstance(item, dict):
+        raise Invalid(f"events[{index}]: an event is an object with type, seq and timestamp")
+    given, number, log = item.get("executionId"), item.get("attempt"), item.get("log")
+    whole_log = not isinstance(log, dict) or (
+        log.get("id") is not None and log.get("createdAt") is not None
+    )
+    named = given == execution_id and number == attempt and type(number) is int
+    if named and whole_log and type(item.get("type")) is str:
+        return item
+    for name, told, own in (("executionId", given, execution_id), ("attempt", number, attempt)):
+        if told is not None and told != own:
+            raise Invalid(f"events[{index}].{name}: must be the batch's, {own!r}")
     event = {**item, "executionId": execution_id, "attempt": attempt}
     if not isinstance(item.get("type"), str):
         event["type"] = None
-    log = item.get("log")
-    if isinstance(log, dict) and (log.get("id") is None or log.get("createdAt") is None):
+    if isinstance(log, dict) and not whole_log:
         seq = item.get("seq")
         known = isinstance(seq, int) and 0 < seq <= MAX_INT
         event["log"] = log = {**log}
@@ -203,9 +209,7 @@ def encode(event: AnyEvent) -> bytes:
         Invalid: the payload is longer than `MAX_EVENT_BYTES` or cannot be encoded.
     """
     try:
-        data = event.__pydantic_serializer__.to_json(
-            event, by_alias=True, exclude_none=True, exclude=_NO_TYPE
-        )
+        data = event.__pydantic_serializer__.to_json(event, by_alias=True, exclude_none=True)
     except ValueError as error:
         raise Invalid(f"events: seq {event.seq} is not JSON: {error}") from None
     if event.type == "result" and event.result is None:

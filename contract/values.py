@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import chain, islice
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
@@ -71,7 +73,13 @@ def utc(moment: datetime) -> str:
 
 def now() -> str:
     """The present moment in the wire's form."""
-    return utc(datetime.now(UTC))
+    return _at(time.time_ns() // 1_000_000)
+
+
+@lru_cache(maxsize=64)  # many events are made in one millisecond
+def _at(milliseconds: int) -> str:
+    seconds, rest = divmod(milliseconds, 1_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
 
 
 def parse_time(text: str) -> datetime:
@@ -86,6 +94,7 @@ def parse_time(text: str) -> datetime:
     return moment
 
 
+@lru_cache(maxsize=4_096)  # events of one moment carry the same one
 def _normal_time(text: str) -> str:
     try:
         moment = parse_time(text)

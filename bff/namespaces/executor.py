@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -16,7 +14,7 @@ from bff.ingest import Ingest, Writer
 from bff.leases import Leases
 from bff.namespaces.credentials import Expiries, expires_at, header_token
 from bff.outlet import Frame, Outlet
-from bff.sockets import Namespace, event_frame
+from bff.sockets import Namespace, Promise, Promising, event_frame
 from contract.errors import Forbidden, Invalid, InvalidRequest
 from contract.events import EVENT_TYPES
 from contract.messages import (
@@ -49,10 +47,7 @@ class _Executor:
     id: str
     capacity: int
     offers: frozenset[str]
-
-    @property
-    def writer(self) -> Writer:
-        return Writer(self.id, self.principal.scope, self.principal.executions)
+    writer: Writer
 
 
 class Executors(Namespace):
@@ -72,12 +67,14 @@ class Executors(Namespace):
         self._expiries = Expiries(EXECUTORS)
         self.handlers = {
             "claim": self._claim,
-            "events": self._events,
             "heartbeat": self._heartbeat,
             "output": self._output,
             "refresh": self._refresh,
             "release": self._release,
             "register": self._register,
+        }
+        self.promises = {
+            "events": self._events,
             **{name: self._single(name) for name in EVENT_TYPES},
         }
 
@@ -116,6 +113,7 @@ class Executors(Namespace):
             id=credentials.executor_id,
             capacity=credentials.capacity,
             offers=frozenset(credentials.offers),
+            writer=_writer(credentials.executor_id, principal),
         )
         self._expiries.renew(outlet, principal)
 
@@ -129,13 +127,13 @@ class Executors(Namespace):
         executions = [orjson.Fragment(one) for one in claimed]
         return {"ok": True, "leaseMs": self._leases.lease_ms, "executions": executions}
 
-    async def _events(self, sid: str, argument: object) -> asyncio.Future[dict[str, Any]]:
+    def _events(self, sid: str, argument: object) -> Promise:
         batch = parse(Events, argument, Invalid)
         head = self._ingest.submit(self._executors[sid].writer, batch)
-        return _then(head, lambda value: {"ok": True, "head": value})
+        return Promise(head, _durable)
 
-    def _single(self, name: str) -> Any:
-        async def take(sid: str, argument: object) -> asyncio.Future[dict[str, Any]]:
+    def _single(self, name: str) -> Promising:
+        def take(sid: str, argument: object) -> Promise:
             if not isinstance(argument, dict):
                 raise Invalid(f"{name}: the argument is an object with executionId")
             writer = self._executors[sid].writer
@@ -148,7 +146,7 @@ class Executors(Namespace):
                 attempt = held.attempt or self._attempt(writer, held.execution_id)
                 batch = Events(execution_id=held.execution_id, attempt=attempt, events=[raw])
                 seq = self._ingest.submit(writer, batch)
-            return _then(seq, lambda value: {"ok": True, "seq": raw.get("seq", value)})
+            return Promise(seq, lambda value: {"ok": True, "seq": raw.get("seq", value)})
 
         return take
 
@@ -174,7 +172,7 @@ class Executors(Namespace):
         principal = self._authenticator.authenticate(token)
         if not principal.may_run or principal.tenant != executor.principal.tenant:
             raise Forbidden("the new token may not run this tenant's executions")
-        executor.principal = principal
+        executor.principal, executor.writer = principal, _writer(executor.id, principal)
         self._expiries.renew(executor.outlet, principal)
         return {"ok": True, "expiresAt": expires_at(principal)}
 
@@ -203,20 +201,9 @@ class _Target(Model):
     attempt: Annotated[StrictInt, Field(ge=1)] | None = None
 
 
-def _then(
-    future: asyncio.Future[int], shape: Callable[[int], dict[str, Any]]
-) -> asyncio.Future[dict[str, Any]]:
-    """A future of the shaped result, failing as the first one does."""
-    shaped: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+def _writer(executor_id: str, principal: Principal) -> Writer:
+    return Writer(executor_id, principal.scope, principal.executions)
 
-    def done(future: asyncio.Future[int]) -> None:
-        error = future.exception()
-        if shaped.cancelled():
-            return
-        if error is not None:
-            shaped.set_exception(error)
-        else:
-            shaped.set_result(shape(future.result()))
 
-    future.add_done_callback(done)
-    return shaped
+def _durable(head: int) -> dict[str, Any]:
+    return {"ok": True, "head": head}

@@ -7,6 +7,7 @@ the storage raises `Unavailable` and leaves nothing half done.
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -185,11 +186,12 @@ class EventStore(ABC):
     # events
 
     @abstractmethod
-    async def append(self, append: Append) -> None:
+    def append(self, append: Append) -> asyncio.Future[None]:
         """Store the events if `(attempt, head)` holds, in one atomic, durable step.
 
         Appends that wait at the same time share one commit; a refused one touches no
-        other.
+        other. A future and no coroutine, since appends are many: whoever wants no task
+        for each adds a callback.
 
         Raises:
             NotFound: no such execution.

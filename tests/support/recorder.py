@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from bff.outlet import Outlet
-from bff.sockets import Answer, Namespace, SocketServer, event_frame
+from bff.sockets import Answer, Namespace, Promise, SocketServer, event_frame
 from contract.errors import NotFound, RunroomError, Unauthorized, Unavailable
 from tests.support.engine import Client, Polling, Session, websocket
 
@@ -30,11 +30,11 @@ class Recorder(Namespace):
         self.handlers = {
             "echo": self._echo,
             "slow": self._slow,
-            "later": self._later,
             "then": self._then,
             "fail": self._fail,
             "refuse": self._refuse,
         }
+        self.promises = {"later": self._later}
 
     async def arrive(self, sid: str, outlet: Outlet, auth: Any, environ: dict[str, Any]) -> None:
         token = auth.get("token") if isinstance(auth, dict) else None
@@ -62,10 +62,10 @@ class Recorder(Namespace):
         self.calls.append(argument)
         return argument
 
-    async def _later(self, sid: str, argument: Any) -> Any:
+    def _later(self, sid: str, argument: Any) -> Promise:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.later.append(future)
-        return future
+        return Promise(future, lambda value: value)
 
     async def _then(self, sid: str, argument: Any) -> Answer:
         outlet = self.arrived[sid]

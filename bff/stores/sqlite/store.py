@@ -8,9 +8,10 @@ import logging
 import os
 import time
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from bff.stores.base import (
     Append,
@@ -115,15 +116,13 @@ class SqliteStore(EventStore):
 
     # events
 
-    async def append(self, append: Append) -> None:
+    def append(self, append: Append) -> asyncio.Future[None]:
         """
         Raises:
             ValueError: the events do not continue the head; nothing was queued.
         """
-        size = _check(append)
-        await self._writer.write(
-            lambda transaction: events.append(transaction, append), size=size, refuses_first=True
-        )
+        change: Callable[[Transaction], Any] = partial(events.append, append=append)
+        return self._writer.write(change, size=_check(append), refuses_first=True)
 
     async def read(
         self,

@@ -15,8 +15,14 @@ Row = tuple[Any, ...]
 
 def insert_sql(rows: int) -> str:
     """The INSERT of so many events: the same text for the same number, so that it is
-    prepared once."""
-    return f"INSERT INTO events (position, type, payload) VALUES {','.join(['(?,?,?)'] * rows)}"
+    prepared once.
+
+    OR FAIL, since a failure undoes the whole group anyway: SQLite would keep a copy of each
+    page that the statement changes, in a file beyond 64 KiB, to undo the statement alone
+    (20 events of 20 executions: 210 µs with the copies, 43 µs without).
+    """
+    places = ",".join(["(?,?,?)"] * rows)
+    return f"INSERT OR FAIL INTO events (position, type, payload) VALUES {places}"
 
 
 _INSERTS = tuple(insert_sql(rows) for rows in range(1, ROWS_AT_ONCE + 1))

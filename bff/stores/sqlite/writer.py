@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ T = TypeVar("T")
 
 GROUP_WRITES = 512
 GROUP_BYTES = 4 * 1024 * 1024
+GATHER_SECONDS = 0.005
+"""How long after a commit began the next one does, while several writers are at work: what
+arrives meanwhile shares it. A writer that waits for each commit never waits for this."""
 REFUSALS = (RunroomError, Moved)
 
 
@@ -70,10 +74,12 @@ class Writer:
         self._closing = False
         self._waiting = 0
         self._waiting_bytes = 0
-        self._turns: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._turns: deque[_Write] = deque()
         # only the thread touches these
         self._transaction: Transaction | None = None
         self._in_trouble = False
+        self._gathering = False
+        self._begun = 0.0
 
     async def start(self) -> None:
         """Open and migrate the database.
@@ -94,16 +100,17 @@ class Writer:
             self.close()
             raise
 
-    async def write(
+    def write(
         self,
         change: Callable[[Transaction], T],
         *,
         size: int = 0,
         refuses_first: bool = False,
-    ) -> T:
-        """Have `change` run in the thread and return its result once it is durable.
+    ) -> asyncio.Future[T]:
+        """Have `change` run in the thread; the future has its result once it is durable (a
+        `Commit` is published instead).
 
-        A caller that is cancelled after its write was accepted does not undo it.
+        Cancelling the future of a write that was accepted does not undo it.
 
         Args:
             change: raises a `RunroomError` or `Moved` to refuse, which undoes it.
@@ -114,10 +121,16 @@ class Writer:
         Raises:
             Unavailable: nothing is durable, or the store is closed.
         """
-        await self._enter(size)
         done: asyncio.Future[T] = self._loop.create_future()
-        self._queue.put(_Write(change, size, refuses_first, done))
-        return await done
+        write = _Write(change, size, refuses_first, done)
+        if self._closing:
+            done.set_exception(closed())
+        elif not self._turns and self._fits(size):
+            self._accept(write)
+        else:
+            self._turns.append(write)
+            done.add_done_callback(self._let_in)  # if it is cancelled, others may fit
+        return done
 
     def close(self) -> None:
         """Refuse what comes now, commit what was accepted and end the thread; blocks."""
@@ -130,49 +143,29 @@ class Writer:
         """Accept no more writes; call it in the loop's thread."""
         self._closing = True
         while self._turns:
-            _, turn = self._turns.popleft()
-            if not turn.done():
-                turn.set_exception(closed())
+            write = self._turns.popleft()
+            if not write.done.done():
+                write.done.set_exception(closed())
 
     # the bound, in the loop's thread
-
-    async def _enter(self, size: int) -> None:
-        if self._closing:
-            raise closed()
-        if not self._turns and self._fits(size):
-            self._hold(1, size)
-            return
-        turn: asyncio.Future[None] = self._loop.create_future()
-        self._turns.append((size, turn))
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self._hold(-1, -size)
-            self._let_in()
-            raise
-        if self._closing:
-            # closed between the turn and this line: the thread may be past its last group
-            raise closed()
 
     def _fits(self, size: int) -> bool:
         return self._waiting == 0 or (
             self._waiting < self._max_waiting and self._waiting_bytes + size <= self._max_bytes
         )
 
-    def _hold(self, count: int, size: int) -> None:
-        self._waiting += count
-        self._waiting_bytes += size
+    def _accept(self, write: _Write) -> None:
+        self._waiting += 1
+        self._waiting_bytes += write.size
+        self._queue.put(write)
 
-    def _let_in(self) -> None:
+    def _let_in(self, _: object = None) -> None:
         while self._turns:
-            size, turn = self._turns[0]
-            if turn.done():
+            write = self._turns[0]
+            if write.done.done():
                 self._turns.popleft()
-            elif self._fits(size):
-                self._turns.popleft()
-                self._hold(1, size)
-                turn.set_result(None)
+            elif self._fits(write.size):
+                self._accept(self._turns.popleft())
             else:
                 return
 
@@ -181,11 +174,13 @@ class Writer:
             if isinstance(write.result, Commit):
                 self._publish(write.result)
         for write in group:
-            self._hold(-1, -write.size)
+            self._waiting -= 1
+            self._waiting_bytes -= write.size
             if write.done.done():
                 continue
             if write.error is None:
-                write.done.set_result(write.result)
+                published = isinstance(write.result, Commit)
+                write.done.set_result(None if published else write.result)
             else:
                 write.done.set_exception(write.error)
         self._let_in()
@@ -205,6 +200,8 @@ class Writer:
         self._call(_answer, opened, None)
         while (group := self._next_group()) is not None:
             self._commit(group)
+            # who waits for an answer does not write meanwhile: these are others
+            self._gathering = len(group) > 1 or not self._queue.empty()
         if self._transaction is not None:
             try:
                 self._transaction.finish()
@@ -222,9 +219,12 @@ class Writer:
         return Transaction(connection)
 
     def _next_group(self) -> list[_Write] | None:
+        if self._gathering:
+            time.sleep(max(0.0, self._begun + GATHER_SECONDS - time.monotonic()))
         first = self._queue.get()
         if first is None:
             return None
+        self._begun = time.monotonic()
         group, size = [first], first.size
         while len(group) < GROUP_WRITES and size < GROUP_BYTES:
             try:

@@ -270,7 +270,7 @@ class EventsContract(StoreFixtures):
                 shown.set()
 
         store.listen(note)
-        gone = asyncio.create_task(store.append(appending("a", 0)))
+        gone = store.append(appending("a", 0))
         await asyncio.sleep(0)
         gone.cancel()
         await store.append(appending("b", 0))

@@ -8,7 +8,8 @@ import os
 import sqlite3
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,17 +52,21 @@ async def held(store: SqliteStore, pragma: str = "SELECT 1") -> AsyncIterator[No
         loop.call_soon_threadsafe(begun.set)
         go_on.wait()
 
-    holding = asyncio.create_task(store._writer.write(hold))
+    holding = store._writer.write(hold)
     await begun.wait()
-    yield
-    go_on.set()
+    try:
+        yield
+    finally:
+        go_on.set()
     await holding
 
 
-async def together(store: SqliteStore, *calls: Awaitable[object], pragma: str = "SELECT 1") -> Any:
+async def together(
+    store: SqliteStore, *calls: Callable[[], Awaitable[object]], pragma: str = "SELECT 1"
+) -> Any:
     """The outcomes of calls that share one commit."""
     async with held(store, pragma):
-        tasks = [asyncio.ensure_future(call) for call in calls]
+        tasks = [asyncio.ensure_future(call()) for call in calls]
         await asyncio.sleep(0)
     return await asyncio.gather(*tasks, return_exceptions=True)
 
@@ -83,7 +88,7 @@ async def test_what_was_accepted_is_committed_by_the_close(tmp_path: Path) -> No
         store.listen(lambda commit: published.append(commit.execution_id))
         ids = [f"e{number}" for number in range(60)]
         await asyncio.gather(*(store.create(execution(each)) for each in ids))
-        waiting = [asyncio.create_task(store.append(appending(each, 0))) for each in ids]
+        waiting = [store.append(appending(each, 0)) for each in ids]
         await asyncio.sleep(0)
     assert await asyncio.gather(*waiting) == [None] * 60
     assert published == ids
@@ -172,7 +177,7 @@ async def test_trouble_fails_the_group_and_passes(
         large = [some(seq, "log", 900) for seq in range(1, 101)]
         outcomes = await together(
             store,
-            *(store.append(appending(each, 0, events=large)) for each in ids),
+            *(partial(store.append, appending(each, 0, events=large)) for each in ids),
             pragma=pragma,
         )
         assert [type(outcome) for outcome in outcomes] == [Unavailable] * 5
@@ -196,8 +201,8 @@ async def test_a_commit_that_the_disk_refuses_is_not_acknowledged(tmp_path: Path
             for _ in range(3):
                 outcomes = await together(
                     store,
-                    store.append(appending("b", 0)),
-                    store.append(appending("a", 3, events=[*map(_after_three, events)])),
+                    lambda: store.append(appending("b", 0)),
+                    lambda: store.append(appending("a", 3, events=[*map(_after_three, events)])),
                 )
                 assert [type(outcome) for outcome in outcomes] == [Unavailable] * 2
                 assert len(await store.read("a", 0)) == 3
@@ -253,9 +258,9 @@ async def test_a_refused_write_is_undone_alone(tmp_path: Path) -> None:
         await made(store, "a", "b")
         outcomes = await together(
             store,
-            store.append(appending("a", 0)),
-            store._writer.write(half),
-            store.append(appending("b", 0)),
+            lambda: store.append(appending("a", 0)),
+            lambda: store._writer.write(half),
+            lambda: store.append(appending("b", 0)),
         )
         assert [type(outcome) for outcome in outcomes] == [type(None), NotFound, type(None)]
         assert await store.heads(["a", "b"]) == {"a": 1, "b": 1}
@@ -271,10 +276,10 @@ async def test_a_fault_in_one_write_fails_that_one_alone(tmp_path: Path) -> None
         bad = appending("e3", 0, events=[StoredEvent(1, "log", [])])  # type: ignore[arg-type]
         outcomes = await together(
             store,
-            *(store.append(bad if each == "e3" else appending(each, 0)) for each in ids),
-            store.append(appending("e0", 9)),
-            store.create(execution("e1")),
-            store.delete("e5"),
+            *(partial(store.append, bad if each == "e3" else appending(each, 0)) for each in ids),
+            lambda: store.append(appending("e0", 9)),
+            lambda: store.create(execution("e1")),
+            lambda: store.delete("e5"),
         )
         assert [type(outcome) for outcome in outcomes[:6]].count(type(None)) == 5
         assert isinstance(outcomes[3], sqlite3.Error)
@@ -291,12 +296,9 @@ async def test_writes_beyond_the_bound_wait_for_room(tmp_path: Path) -> None:
         await asyncio.gather(*(store.create(execution(each)) for each in ids))
         large = [some(1, "log", 15_000)]
         tasks = [
-            asyncio.create_task(
-                store.append(appending(each, 0, events=large if number % 2 else [some(1)]))
-            )
+            store.append(appending(each, 0, events=large if number % 2 else [some(1)]))
             for number, each in enumerate(ids)
         ]
-        await asyncio.sleep(0)
         writer = store._writer
         assert (writer._waiting, len(writer._turns)) == (3, 37)
         assert writer._waiting_bytes <= 20_000

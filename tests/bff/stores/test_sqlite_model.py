@@ -14,7 +14,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from bff.stores.base import Commit, Execution, Moved, StoredEvent, Summary
+from bff.stores.base import Append, Commit, Execution, Moved, StoredEvent, Summary
 from bff.stores.sqlite import SqliteStore
 from contract.errors import Conflict, NotFound, Sealed
 from contract.states import EXECUTION_TERMINAL, ExecutionStatus
@@ -136,12 +136,12 @@ class StoreMachine(RuleBasedStateMachine):
         append = appending(execution_id, head, attempt=attempt, events=events, summary=summary)
         if now is None:
             with pytest.raises(NotFound):
-                self.run(self.open_store.append(append))
+                self.run(self._append(append))
             return
         if self.model.ended(execution_id):
             return  # the server asks nothing of a sealed log
         if (attempt, head) == (now.attempt, now.head):
-            self.run(self.open_store.append(append))
+            self.run(self._append(append))
             self.model.events[execution_id] += events
             self.model.published.append(Commit(execution_id, events))
             now = self.model.change(
@@ -155,8 +155,11 @@ class StoreMachine(RuleBasedStateMachine):
             if not again:
                 return
         with pytest.raises(Moved) as refusal:
-            self.run(self.open_store.append(append))
+            self.run(self._append(append))
         assert (refusal.value.attempt, refusal.value.head) == (now.attempt, now.head)
+
+    async def _append(self, append: Append) -> None:
+        await self.open_store.append(append)
 
     @rule(holder=st.sampled_from(HOLDERS), limit=st.integers(0, 3), offers=st.sampled_from(OFFERS))
     def claim(self, holder: str, limit: int, offers: frozenset[str]) -> None:
