@@ -12,9 +12,10 @@ from typing import Any
 
 OURS = ("bff.", "socketio.", "engineio.", "bidict.")
 COLLECTIONS = (set, frozenset, list, tuple, deque)
-APART = ("store", "_store", "_states", "_packed", "_settings")
-"""Attributes that are not looked into: the store and the cache of states, which are bounded by
-themselves and grow with executions, not with connections."""
+APART = ("store", "_store", "_states", "_packed", "_settings", "_verified")
+"""Attributes that are not looked into: the store, the cache of states and that of verified
+tokens, which are bounded by themselves and grow with executions and users, not with
+connections."""
 
 
 def census(server: object) -> Counter[str]:

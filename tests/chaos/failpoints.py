@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bff import snapshots
-from bff.rooms import Rooms
+from bff.rooms import Room, Rooms
 from bff.sockets import SocketServer
 from bff.stores.sqlite import SqliteStore
 from bff.stores.sqlite.transaction import Transaction
@@ -53,11 +53,11 @@ STEPS = {
     "acknowledgement": Step(SocketServer, "_acknowledge"),
     "publish": Step(Rooms, "publish"),
     "snapshot": Step(SqliteStore, "save_snapshot"),
-    "live": Step(Rooms, "_step", ends=bool),
+    "live": Step(Room, "_enter"),
     "claim": Step(SqliteStore, "claim", ends=bool),
 }
-"""By name. `live` is the step that takes a viewer from catching up to live, `claim` one that
-gives something away; before they are done, any such step may be one."""
+"""By name. `live` is the step that makes a viewer live, `claim` one that gives something
+away; before that is done, any claim may be one."""
 
 MOMENTS: tuple[When, ...] = ("before", "after")
 FAILPOINTS = tuple((name, when) for name in STEPS for when in MOMENTS)
