@@ -21,7 +21,8 @@ from engineio.async_socket import AsyncSocket
 from engineio.packet import MESSAGE, Packet
 
 from bff.alarms import Alarms
-from bff.outlet import Outlet, OutletWebSocket
+from bff.outlet import Outlet
+from bff.websocket import OutletWebSocket
 
 MAX_POST_PACKETS = 10_000
 ID_BYTES = 15

@@ -12,7 +12,7 @@ from typing import Protocol
 import orjson
 import ormsgpack
 
-from bff.outlet import Attachment, Frame
+from bff.frames import Attachment, Frame
 from bff.sockets import event_packet
 from bff.stores.base import StoredEvent
 from contract.messages import VIEWERS

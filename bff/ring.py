@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from bff.forms import Form
-from bff.outlet import Frame
+from bff.frames import Frame
 from bff.stores.base import StoredEvent
 
 ROOM_BYTES = 4 * 1024 * 1024

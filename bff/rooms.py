@@ -17,7 +17,8 @@ import logging
 from collections.abc import Callable, Sequence
 
 from bff.forms import Form
-from bff.outlet import Frame, Outlet, broadcast
+from bff.frames import Frame
+from bff.outlet import Outlet, broadcast
 from bff.ring import Chunk, Ring, Rings
 from bff.stores.base import Commit, EventStore, StoredEvent
 from contract.errors import RunroomError, Unavailable

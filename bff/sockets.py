@@ -21,7 +21,8 @@ from socketio.exceptions import ConnectionRefusedError as Refused
 
 from bff.alarms import Alarms
 from bff.engine import Engine
-from bff.outlet import Frame, Outlet
+from bff.frames import Frame
+from bff.outlet import Outlet
 from contract.errors import (
     ErrorCode,
     Forbidden,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import importlib.util
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import socketio
 
 import bff.settings
 import executor.settings
@@ -26,11 +28,13 @@ from executor.nodes.builtin import standard
 from executor.nodes.plan import Call, plan
 from tests.bff.house import open_house
 from tests.support.live import live
-from tests.support.processes import ROOT, environment, stack
+from tests.support.processes import ROOT, Program, environment, stack
+from tests.support.program import free_port
 
 DOCUMENTS = [path for place in (".", "docs", "examples") for path in (ROOT / place).glob("*.md")]
 README = (ROOT / "README.md").read_text("utf-8")
 PROTOCOL = (ROOT / "docs" / "PROTOCOL.md").read_text("utf-8")
+OUTLET = (ROOT / "docs" / "outlet.md").read_text("utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 FENCED = re.compile(r"^```.*?^```\n", re.M | re.S)
 ELSEWHERE = {"OPENAI_BASE_URL", "OPENAI_API_KEY"}
@@ -90,6 +94,49 @@ async def test_the_readmes_javascript_program_follows_its_execution(tmp_path: Pa
     shown = [line.split()[:2] for line in follow.lines]
     assert shown == [[str(event["seq"]), event["type"]] for event in events]
     assert events[-1]["status"] == "completed"
+
+
+@pytest.mark.parametrize("transports", [["websocket"], ["polling"], ["polling", "websocket"]])
+async def test_the_outlets_program_serves_stock_clients(
+    tmp_path: Path, transports: list[str]
+) -> None:
+    (program,) = snippets(OUTLET, "python")
+    (tmp_path / "server.py").write_text(program, "utf-8")
+    port = free_port()
+    env = environment(PORT=port, PYTHONPATH=ROOT)
+    server = Program("server", sys.executable, "server.py", folder=tmp_path, env=env)
+    await server.start()
+    client = socketio.AsyncClient()
+    ticks: list[int] = []
+    client.on("tick", lambda tick: ticks.append(tick["number"]))
+    try:
+        await client.connect(
+            f"http://127.0.0.1:{port}", transports=transports, wait_timeout=20, retry=True
+        )
+        async with asyncio.timeout(20):
+            for number in range(20):
+                assert await client.call("echo", number) == number
+            while len(ticks) < 100:
+                await asyncio.sleep(0.01)
+        assert ticks == list(range(ticks[0], ticks[0] + len(ticks)))
+        assert client.transport() == transports[-1]
+    finally:
+        await client.disconnect()
+        await server.kill()
+
+
+def test_the_outlet_needs_nothing_else_of_the_project() -> None:
+    parts = {"bff.frames", "bff.outlet", "bff.websocket"}
+    modules: set[str] = set()
+    for part in parts:
+        tree = ast.parse((ROOT / f"{part.replace('.', '/')}.py").read_text("utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                modules.add(str(node.module))
+            elif isinstance(node, ast.Import):
+                modules |= {name.name for name in node.names}
+    packages = {module.partition(".")[0] for module in modules - parts}
+    assert packages - set(sys.stdlib_module_names) == {"aiohttp", "engineio"}
 
 
 def test_the_readmes_tool_works_in_its_node(tmp_path: Path) -> None:

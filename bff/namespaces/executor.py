@@ -10,10 +10,11 @@ from pydantic import Field, StrictInt
 
 from bff.auth import Authenticator, Principal
 from bff.claims import Claims
+from bff.frames import Frame
 from bff.ingest import Ingest, Writer
 from bff.leases import Leases
 from bff.namespaces.credentials import Expiries, expires_at, header_token
-from bff.outlet import Frame, Outlet
+from bff.outlet import Outlet
 from bff.sockets import Namespace, Promise, Promising, event_frame
 from contract.errors import Forbidden, Invalid, InvalidRequest
 from contract.events import EVENT_TYPES

@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 import ormsgpack
 
-from bff.outlet import Attachment, Frame, Outlet
+from bff.frames import Attachment, Frame
+from bff.outlet import Outlet
 from bff.rooms import Rooms
 from bff.stores.base import StoredEvent
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bff.forms import BATCH, BINARY, SINGLE, Form
-from bff.outlet import Attachment, websocket_frame
+from bff.frames import Attachment, websocket_frame
 from bff.stores.base import StoredEvent
 from contract.events import EVENT_TYPES
 from contract.values import MAX_DEPTH, dumps

@@ -8,7 +8,8 @@ from typing import Any
 
 from engineio import packet
 
-from bff.outlet import Frame, Outlet, websocket_frame
+from bff.frames import Frame, websocket_frame
+from bff.outlet import Outlet
 
 
 class Transport:

@@ -379,7 +379,7 @@ async def test_a_client_that_upgrades_from_polling_while_in_a_room_misses_nothin
 async def test_a_probe_that_never_upgrades_leaves_polling_alive(
     setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bff.outlet.PROBE_SECONDS", 0.2)
+    monkeypatch.setattr("bff.websocket.PROBE_SECONDS", 0.2)
     polling = await setup.polling()
     assert isinstance(polling.wire, Polling)
     probe = await upgrade(setup.session, polling.wire)

@@ -10,8 +10,9 @@ from contextlib import suppress
 import pytest
 
 from bff import outlet
-from bff.outlet import OutletWebSocket
+from bff import websocket as module
 from bff.sockets import Handler
+from bff.websocket import OutletWebSocket
 from tests.support.engine import Client, Polling, upgrade
 from tests.support.recorder import NAME, Setup, recording, until
 
@@ -150,7 +151,7 @@ async def test_each_end_has_its_code_and_leaves_nothing(
 async def test_a_closing_handshake_that_is_not_answered_ends(
     setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outlet, "CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(module, "CLOSE_SECONDS", 0.1)
     wire = await accepted(setup)
     wire.writer.write(frame(b"7"))
     await wire.until(CLOSE)
