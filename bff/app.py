@@ -105,7 +105,11 @@ async def running(settings: Settings) -> AsyncIterator[Server]:
             host, scheme = environ.get("HTTP_HOST"), environ["aiohttp.request"].scheme
             return origin_allowed(origin, host, scheme, settings)
 
-        sockets = SocketServer(max_message_bytes=MAX_EXECUTOR_MESSAGE_BYTES, origins=welcome)
+        sockets = SocketServer(
+            max_message_bytes=MAX_EXECUTOR_MESSAGE_BYTES,
+            origins=welcome,
+            deflate=settings.compression,
+        )
         sockets.register_namespace(viewers)
         sockets.register_namespace(executors)
         stats = Stats(sockets=sockets, rooms=rooms, ingest=ingest, executors=executors)

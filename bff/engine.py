@@ -69,6 +69,8 @@ class _Body:
 class Engine(engineio.AsyncServer):
     """An Engine.IO server whose queues are outlets and whose input is vetted."""
 
+    deflate = False
+    """Whether WebSocket messages are compressed for clients that offer it."""
     take: Callable[[str, str], bool] = staticmethod(lambda sid, message: False)
     """Whether a message was handled at once; the others go through engine.io."""
 

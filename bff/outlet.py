@@ -50,6 +50,7 @@ class Outlet:
         "_transport",
         "_turn",
         "_websocket",
+        "deflates",
         "message_bytes",
     )
 
@@ -64,6 +65,8 @@ class Outlet:
         self._sent = 0  # bytes that were ever written here
         self._drained: list[asyncio.Future[None]] | None = None
         self._turn: asyncio.Lock | None = None
+        self.deflates = False
+        """Whether the client takes compressed messages, each for itself."""
         self.message_bytes = PAUSE_BYTES
         """The longest message that is accepted from this connection."""
 
@@ -107,7 +110,7 @@ class Outlet:
         queue, self._queue = self._queue, None
         if queue is not None:
             while not queue.empty():
-                wires.append(wire_of(queue.get_nowait()))
+                wires.append(wire_of(queue.get_nowait(), deflate=self.deflates))
             for _ in range(self._polls):  # a poll that waits has nothing to wait for
                 queue.put_nowait(packet.Packet(packet.NOOP))
         self._queued = self._in_hand = 0
@@ -160,7 +163,7 @@ class Outlet:
             if not self.gone:
                 self.put_nowait(frame)
         elif not transport.is_closing():
-            wire = frame.wire
+            wire = frame.deflated if self.deflates else frame.wire
             self._sent += len(wire)
             transport.write(wire)
 
@@ -241,7 +244,7 @@ class Outlet:
                 self._queue = asyncio.Queue()
             self._queue.put_nowait(item)
         elif item is not None and not transport.is_closing():
-            wire = wire_of(item)
+            wire = wire_of(item, deflate=self.deflates)
             self._sent += len(wire)
             transport.write(wire)
 
@@ -287,6 +290,7 @@ def broadcast(frame: Frame, outlets: Iterable[Outlet], most: int) -> list[Outlet
     """
     full = []
     ready = []
+    deflating = []
     wire = frame.wire
     size = len(wire)
     for outlet in outlets:
@@ -298,11 +302,17 @@ def broadcast(frame: Frame, outlets: Iterable[Outlet], most: int) -> list[Outlet
                 outlet.write(frame)
         elif transport.get_write_buffer_size() > most:
             full.append(outlet)
-        elif not transport.is_closing():
+        elif transport.is_closing():
+            continue
+        elif outlet.deflates:
+            deflating.append(outlet)
+        else:
             outlet._sent += size
             ready.append(transport)
     # A write is a system call, after which Python runs on cold caches: looking first at
     # all and then writing halves what it adds to the calls.
     for transport in ready:
         transport.write(wire)
+    for outlet in deflating:
+        outlet.write(frame)
     return full

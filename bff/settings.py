@@ -203,6 +203,11 @@ class Settings(BaseSettings):
         le=1_000,
         description="a number of milliseconds, 0 to 1000; 0 sends every commit at once",
     )
+    compression: Flag = Field(
+        False,
+        validation_alias="BFF_COMPRESSION",
+        description="1 or 0",
+    )
     ws_path: str = Field(
         "/ws/executions",
         validation_alias="WS_PATH",

@@ -160,13 +160,18 @@ class SocketServer(socketio.AsyncServer):
     """A Socket.IO server whose namespaces are `Namespace`s and whose queues are outlets."""
 
     def __init__(
-        self, *, max_message_bytes: int, origins: Callable[[str, dict[str, Any]], bool]
+        self,
+        *,
+        max_message_bytes: int,
+        origins: Callable[[str, dict[str, Any]], bool],
+        deflate: bool = False,
     ) -> None:
         """
         Args:
             max_message_bytes: the longest message of any connection; an outlet's
                 `message_bytes` limits its own further.
             origins: whether a request with this Origin header is welcome.
+            deflate: compress long WebSocket messages for clients that offer it.
         """
         super().__init__(
             client_manager=_Manager(),
@@ -182,6 +187,7 @@ class SocketServer(socketio.AsyncServer):
         self._doors: Alarms[str] = Alarms(lambda: UNAUTHENTICATED_SECONDS, self._shut_door)
         self._in_flight: dict[str, set[asyncio.Future[Any]]] = {}
         self.eio.take = self._take
+        self.eio.deflate = deflate
         self._tasks: set[asyncio.Task[None]] = set()
         self._stalled: dict[str, tuple[int, float]] = {}  # bytes taken, and since when
 

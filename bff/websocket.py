@@ -9,11 +9,13 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import zlib
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, hdrs, web
+from aiohttp._websocket.helpers import ws_ext_parse
 from aiohttp._websocket.reader import WebSocketDataQueue
 from aiohttp.http import WS_KEY, WebSocketError, WebSocketReader
 from engineio import packet
@@ -29,6 +31,7 @@ CLOSE_SECONDS = 2
 """How long a closing handshake may take."""
 _MESSAGE_OVERHEAD = 128
 _KEY_BYTES = 16
+_DEFLATE = b"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n"
 _LOST = object()
 """Stands in the inbox for the connection's end."""
 
@@ -51,8 +54,8 @@ class _Inbox(WebSocketDataQueue):
 
 
 class OutletWebSocket(asyncio.Protocol):
-    """Engine.io's WebSocket, as the protocol of the transport itself: uncompressed, vetted,
-    and attached to its outlet.
+    """Engine.io's WebSocket, as the protocol of the transport itself: vetted, and attached to
+    its outlet; compressed only if the server's `deflate` is true and the client offers it.
 
     It takes the transport over from aiohttp once the handshake is done, and speaks through
     aiohttp's parser. While a client says nothing there is no task, no timer and no request
@@ -62,6 +65,7 @@ class OutletWebSocket(asyncio.Protocol):
 
     __slots__ = (
         "_closing",
+        "_deflates",
         "_handling",
         "_held",
         "_inbox",
@@ -93,6 +97,7 @@ class OutletWebSocket(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._held = False  # the transport is not read
         self._probed = False  # an upgrade's probe was answered
+        self._deflates = False  # compression was negotiated
         self._closing = False  # the closing handshake has begun
         self.paused = False
         """The transport holds more than `PAUSE_BYTES`."""
@@ -103,16 +108,18 @@ class OutletWebSocket(asyncio.Protocol):
         socket = self._socket
         outlet: Outlet = socket.queue
         try:
-            answer = _handshake(request)
+            deflates = bool(getattr(self._server, "deflate", False)) and _offers_deflate(request)
+            answer = _handshake(request, deflates)
             transport, rest = _take_over(request)
         except (web.HTTPException, ConnectionError):
             if not socket.connected:
                 await self._end()
             raise
         self._parser = WebSocketReader(
-            _Inbox(self), self._server.max_http_buffer_size, compress=False, decode_text=True
+            _Inbox(self), self._server.max_http_buffer_size, compress=deflates, decode_text=True
         )
         self._transport = transport
+        self._deflates = deflates
         transport.set_protocol(self)
         transport.set_write_buffer_limits(high=PAUSE_BYTES)
         if socket.connected:
@@ -122,6 +129,7 @@ class OutletWebSocket(asyncio.Protocol):
             transport.write(answer)
         else:
             socket.connected = socket.upgraded = True
+            outlet.deflates = deflates
             outlet.attach(self, transport, answer)
         transport.resume_reading()
         if rest:
@@ -272,6 +280,7 @@ class OutletWebSocket(asyncio.Protocol):
         elif text == "5" and self._probed and socket.queue.expects(self) and not socket.closed:
             self._drop_timer()
             socket.upgraded, socket.upgrading = True, False
+            socket.queue.deflates = self._deflates
             socket.queue.attach(self, transport)
         else:
             await self._refuse(WSCloseCode.PROTOCOL_ERROR, "not an upgrade")
@@ -302,7 +311,13 @@ class _Answered(web.StreamResponse):
         """It was sent."""
 
 
-def _handshake(request: web.Request) -> bytes:
+def _offers_deflate(request: web.Request) -> bool:
+    """Whether the client takes messages that are compressed with the usual window."""
+    offered = request.headers.get(hdrs.SEC_WEBSOCKET_EXTENSIONS)
+    return bool(ws_ext_parse(offered, isserver=True)[0] == zlib.MAX_WBITS)
+
+
+def _handshake(request: web.Request, deflates: bool) -> bytes:
     """The answer that accepts a request for a WebSocket (RFC 6455, section 4.2).
 
     Raises:
@@ -326,6 +341,7 @@ def _handshake(request: web.Request) -> bytes:
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n",
             b"Sec-WebSocket-Accept: %s\r\n" % accept,
             b"Sec-WebSocket-Protocol: bearer\r\n" if bearer else b"",
+            _DEFLATE if deflates else b"",
             b"\r\n",
         )
     )

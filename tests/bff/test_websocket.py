@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
+import orjson
 import pytest
 
 from bff import outlet
 from bff import websocket as module
+from bff.frames import Frame
+from bff.outlet import broadcast
 from bff.sockets import Handler
 from bff.websocket import OutletWebSocket
 from tests.support.engine import Client, Polling, upgrade
@@ -244,3 +248,74 @@ async def test_a_probe_ends_with_the_connection_that_it_was_for(setup: Setup) ->
     assert await polling.wire.post("1") == 200
     await probe.closed()
     await until(lambda: not setup.server.eio.sockets and not setup.server.environ)
+
+
+OFFER = {"Sec_WebSocket_Extensions": "permessage-deflate; client_max_window_bits"}
+LONG = Frame((b'42/executions,["long",%s]' % orjson.dumps("a line of a log\n" * 300),))
+
+
+async def test_long_messages_are_deflated_once_for_all_who_offer_it() -> None:
+    async with recording(deflate=True) as setup:
+        clients = [await setup.websocket(compress=compress) for compress in (15, 15, 0)]
+        outlets = list(setup.namespace.arrived.values())
+        assert [outlet.deflates for outlet in outlets] == [True, True, False]
+        assert broadcast(LONG, outlets, 100_000) == []
+        assert len(LONG.deflated) < len(LONG.wire) / 10
+        taken = [outlet.taken for outlet in outlets]
+        assert taken[2] - taken[0] == taken[2] - taken[1] == len(LONG.wire) - len(LONG.deflated)
+        for client in clients:
+            assert await client.next_event() == ("long", "a line of a log\n" * 300)
+            for _ in range(3):  # what it sends is compressed as well, in one context
+                assert (await client.call("echo", "x" * 2_000))["echo"] == "x" * 2_000
+
+
+async def test_a_deflated_frame_says_so_and_a_short_one_is_sent_as_it_is() -> None:
+    async with recording(deflate=True) as setup:
+        wire = await request(setup, **OFFER)
+        head = await wire.reader.readuntil(b"\r\n\r\n")
+        agreed = b"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n"
+        assert agreed in head
+        assert (await wire.read())[1].startswith(b'0{"sid"')
+        wire.writer.write(frame(HELLO))
+        assert (await wire.read())[1].startswith(b"40/executions,")
+        for _ in range(2):  # each for itself
+            setup.outlet().write(LONG)
+            first = (await wire.reader.readexactly(1))[0]
+            assert first == FINAL | 0x40 | TEXT
+            size = (await wire.reader.readexactly(1))[0]
+            if size == 126:
+                (size,) = struct.unpack("!H", await wire.reader.readexactly(2))
+            data = await wire.reader.readexactly(size)
+            whole = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data + b"\x00\x00\xff\xff")
+            assert whole == LONG.packets[0]
+
+
+@pytest.mark.parametrize(
+    ("deflate", "offer"),
+    [
+        (False, "permessage-deflate"),
+        (True, None),
+        (True, "permessage-deflate; server_max_window_bits=10"),
+        (True, "x-webkit-something"),
+    ],
+)
+async def test_nothing_is_deflated_that_was_not_agreed_on(deflate: bool, offer: str | None) -> None:
+    async with recording(deflate=deflate) as setup:
+        wire = await request(setup, Sec_WebSocket_Extensions=offer)
+        head = await wire.reader.readuntil(b"\r\n\r\n")
+        assert b"101 " in head and b"Sec-WebSocket-Extensions" not in head
+        assert (await wire.read())[1].startswith(b'0{"sid"')
+        wire.writer.write(frame(HELLO))
+        assert (await wire.read())[1].startswith(b"40/executions,")
+        setup.outlet().write(LONG)
+        assert (await wire.read())[1] == LONG.packets[0]
+
+
+async def test_a_bomb_is_refused_before_it_is_whole() -> None:
+    async with recording(deflate=True) as setup:
+        wire = await request(setup, **OFFER)
+        await wire.reader.readuntil(b"\r\n\r\n")
+        deflate = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+        data = deflate.compress(b"4" + b"0" * 50_000_000) + deflate.flush(zlib.Z_SYNC_FLUSH)
+        wire.writer.write(frame(data[:-4], first=FINAL | 0x40))
+        assert struct.unpack("!H", (await wire.until(CLOSE))[:2]) == (1009,)

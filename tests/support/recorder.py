@@ -100,10 +100,12 @@ class Setup:
 
 
 @asynccontextmanager
-async def recording() -> AsyncIterator[Setup]:
+async def recording(*, deflate: bool = False) -> AsyncIterator[Setup]:
     """A server with one `Recorder`, on a free port."""
     server = SocketServer(
-        max_message_bytes=1_000_000, origins=lambda origin, _: "good" in (origin or "")
+        max_message_bytes=1_000_000,
+        origins=lambda origin, _: "good" in (origin or ""),
+        deflate=deflate,
     )
     namespace = Recorder()
     server.register_namespace(namespace)
