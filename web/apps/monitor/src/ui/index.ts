@@ -9,6 +9,7 @@ export * from "./format";
 export { default as IconButton } from "./IconButton.vue";
 export { default as KindIcon } from "./KindIcon.vue";
 export { default as Menu, type MenuItem } from "./Menu.vue";
+export { useNarrow } from "./narrow";
 export { default as Panel } from "./Panel.vue";
 export { default as Pill } from "./Pill.vue";
 export { default as Popover } from "./Popover.vue";
