@@ -264,7 +264,8 @@ describe("what is sent", () => {
 
   it("is answered, refused, lost or too late", async () => {
     const { connection, socket } = await opened({ requestTimeout: 5_000 });
-    const asked = () => connection.request("unsubscribe", "ex").catch((error: RunroomError) => error);
+    const asked = () =>
+      connection.request("unsubscribe", "ex").catch((error: RunroomError) => error);
     const refused = asked();
     socket.last("unsubscribe").answer({
       ok: false,

@@ -9,7 +9,11 @@ afterEach(() => void vi.useRealTimers());
 it("does what it can at once, in order", async () => {
   const outbox = new Outbox();
   const done: number[] = [];
-  const ask = (n: number) => outbox.push(async () => (done.push(n), n * 2));
+  const ask = (n: number) =>
+    outbox.push(async () => {
+      done.push(n);
+      return n * 2;
+    });
   expect(await Promise.all([ask(1), ask(2), ask(3)])).toEqual([2, 4, 6]);
   expect(done).toEqual([1, 2, 3]);
   expect(outbox.size).toBe(0);

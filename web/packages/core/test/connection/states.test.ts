@@ -23,9 +23,7 @@ describe.each(states)("%s", (state) => {
 
   it("can be left, and reached", () => {
     expect(Object.values(CONNECTION_MOVES[state]).some((next) => next !== state)).toBe(true);
-    const before = states.filter((other) =>
-      Object.values(CONNECTION_MOVES[other]).includes(state),
-    );
+    const before = states.filter((other) => Object.values(CONNECTION_MOVES[other]).includes(state));
     expect(before).not.toEqual([]);
   });
 });
