@@ -74,18 +74,25 @@ export class LogView {
   /** The row at 0 … length − 1; undefined also for one that was dropped since the last flush. */
   at(position: number): LogRow | undefined {
     if (position < 0 || position >= this.length) return undefined;
-    return this.#ring.row(this.#index(position));
+    return this.#ring.row(this.indexAt(position));
+  }
+
+  /** The index of the row at a position, which must be there; without reading the row. */
+  indexAt(position: number): number {
+    return this.#matches === undefined
+      ? this.#first + position
+      : this.#rows[this.#from + position]!;
   }
 
   /** The position of a row, by its index, or of the next row that matches. */
   positionOf(index: number): number {
-    return search(0, this.length, (position) => this.#index(position) >= index);
+    return search(0, this.length, (position) => this.indexAt(position) >= index);
   }
 
   /** How many rows have at most this seq: where a replay stands. */
   countUpTo(seq: number): number {
     return search(0, this.length, (position) => {
-      const index = this.#index(position);
+      const index = this.indexAt(position);
       return this.#ring.has(index) && this.#ring.seq(index) > seq;
     });
   }
@@ -144,12 +151,6 @@ export class LogView {
       this.#scanned = stop;
       if (performance.now() >= until) break;
     }
-  }
-
-  #index(position: number): number {
-    return this.#matches === undefined
-      ? this.#first + position
-      : this.#rows[this.#from + position]!;
   }
 
   #push(index: number): void {
