@@ -13,6 +13,7 @@ VENV := .venv
 PY   := $(VENV)/bin/python
 PIP  := $(PY) -m pip --disable-pip-version-check --no-input
 E2E  := tests/e2e
+WEB  := web
 UV   := .cache/lock/bin/uv
 
 help: ## print this list
@@ -22,28 +23,32 @@ help: ## print this list
 run: $(VENV)/.base-stamp ## start the server and an executor; Ctrl-C stops both
 	@$(PY) -m scripts.run $(ARGS)
 
-test: $(VENV)/.dev-stamp $(E2E)/node_modules/.stamp ## run all tests (ARGS='-k word' for some)
+test: $(VENV)/.dev-stamp $(E2E)/node_modules/.stamp $(WEB)/node_modules/.stamp ## run all tests (ARGS='-k word' for some of Python's)
 	@$(PY) -m pytest $(ARGS)
+	@$(if $(ARGS),,cd $(WEB) && npm test --silent)
 
 chaos: $(VENV)/.dev-stamp $(E2E)/node_modules/.stamp ## break what can break, long (ARGS='tests/chaos -k word')
 	@CHAOS=long HYPOTHESIS_PROFILE=long $(PY) -m pytest -s -o timeout=3600 \
 		$(or $(ARGS),tests/bff/stores/test_sqlite_model.py tests/chaos)
 
-lint: $(VENV)/.dev-stamp ## check style, format and types
+lint: $(VENV)/.dev-stamp $(WEB)/node_modules/.stamp ## check style, format and types
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+	@cd $(WEB) && npm run --silent lint && npm run --silent typecheck
 
-fmt: $(VENV)/.dev-stamp ## format the code and mend what ruff can
+fmt: $(VENV)/.dev-stamp $(WEB)/node_modules/.stamp ## format the code and mend what the linters can
 	@$(PY) -m ruff check --fix-only --quiet .
 	@$(PY) -m ruff format .
+	@cd $(WEB) && npm run --silent fmt
 
 bench: $(VENV)/.dev-stamp $(E2E)/node_modules/.stamp ## measure
 	@$(PY) -m scripts.bench $(ARGS)
 
 clean: ## remove what was set up, built or kept: .venv, caches, .data, node_modules
 	@rm -rf $(VENV) .data .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis \
-		build dist *.egg-info $(E2E)/node_modules
+		build dist *.egg-info $(E2E)/node_modules \
+		$(WEB)/node_modules $(WEB)/*/*/node_modules $(WEB)/*/*/dist
 	@find . -name .git -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 
 lock: ## pin the dependencies anew (UPGRADE=1 takes newer releases too)
@@ -53,8 +58,9 @@ lock: ## pin the dependencies anew (UPGRADE=1 takes newer releases too)
 	@$(lock) --group build -o requirements/base.txt
 	@$(lock) --group build --extra dev --extra agents -c requirements/base.txt \
 		-o requirements/dev.txt
-	@cd $(E2E) && npm $(if $(UPGRADE),update,install) --package-lock-only --loglevel=error
-	@echo "requirements/*.txt and $(E2E)/package-lock.json are up to date"
+	@for place in $(E2E) $(WEB); do (cd $$place && \
+		npm $(if $(UPGRADE),update,install) --package-lock-only --loglevel=error) || exit 1; done
+	@echo "requirements/*.txt and the package-lock.json of $(E2E) and $(WEB) are up to date"
 
 lock = $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links \
@@ -81,6 +87,12 @@ $(E2E)/node_modules/.stamp: $(E2E)/package-lock.json $(E2E)/package.json
 	@$(check-node)
 	@echo "Setting up Node.js packages …"
 	@cd $(E2E) && npm ci --no-progress --loglevel=error >/dev/null
+	@touch $@
+
+$(WEB)/node_modules/.stamp: $(WEB)/package-lock.json $(wildcard $(WEB)/package.json $(WEB)/*/*/package.json)
+	@$(check-node)
+	@echo "Setting up Node.js packages for the web …"
+	@cd $(WEB) && npm ci --no-progress --loglevel=error >/dev/null
 	@touch $@
 
 install-self = $(PIP) install -qq --no-deps --no-build-isolation --editable .
@@ -112,9 +124,9 @@ if ! $(PY) -m pip --version >/dev/null 2>&1; then $(PY) -m ensurepip >/dev/null 
 endef
 
 define check-node
-if ! node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' >/dev/null 2>&1 \
+if ! node -e 'const [a, b] = process.versions.node.split("."); process.exit(a * 100 + +b < 2019 ? 1 : 0)' >/dev/null 2>&1 \
 	|| ! npm --version >/dev/null 2>&1; then \
-	echo "The end-to-end tests need Node.js 20 or newer with npm (found:" \
+	echo "The tests and the web packages need Node.js 20.19 or newer with npm (found:" \
 		"$$(node --version 2>/dev/null || echo none)): install it from your system's packages" \
 		"or from nodejs.org, then run make again." >&2; \
 	exit 1; \
