@@ -49,6 +49,8 @@ export default defineConfig(({ mode }) => ({
     reportCompressedSize: true,
   },
   server: {
+    // the examples, which the page offers, are the repository's
+    fs: { allow: [fileURLToPath(new URL("../../..", import.meta.url))] },
     proxy: {
       "/api": SERVER,
       "/socket.io": { target: SERVER, ws: true },

@@ -5,7 +5,7 @@ export function createPageRouter(): Router {
   return createRouter({
     history: createWebHistory(),
     routes: [
-      { path: "/", name: "home", redirect: (to) => ({ ...to, name: "executions" }) },
+      { path: "/", name: "home", redirect: (to) => ({ name: "executions", query: to.query }) },
       { path: "/executions", name: "executions", component: ExecutionsView },
       {
         path: "/executions/:id",

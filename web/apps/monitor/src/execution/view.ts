@@ -18,6 +18,8 @@ export interface ViewState {
   logNodes: readonly string[];
   /** Log lines with this text. */
   text: string;
+  /** All lines are shown, those with the text marked; else only those with the text. */
+  find: boolean;
   /** The seq of a log line that is pointed at. */
   line: number | null;
   wrap: boolean;
@@ -45,8 +47,9 @@ const CODECS: { [K in keyof ViewState]: Codec<ViewState[K]> } = {
   },
   logNodes: { name: "in", read: words, write: joined },
   text: { name: "q", read: (text) => text ?? "", write: (text) => text || undefined },
+  find: flag("find"),
   line: wholeNumber("line"),
-  wrap: { name: "wrap", read: (text) => text === "1", write: (wrap) => (wrap ? "1" : undefined) },
+  wrap: flag("wrap"),
 };
 const KEYS = Object.keys(CODECS) as (keyof ViewState)[];
 
@@ -137,6 +140,10 @@ function wholeNumber(name: string): Codec<number | null> {
     read: (text) => (/^\d{1,15}$/.test(text ?? "") ? Number(text) : null),
     write: (value) => (value === null ? undefined : String(value)),
   };
+}
+
+function flag(name: string): Codec<boolean> {
+  return { name, read: (text) => text === "1", write: (value) => (value ? "1" : undefined) };
 }
 
 function words(text: string | undefined): string[] {

@@ -52,7 +52,9 @@ export function startKeyboard(target: EventTarget = window): () => void {
     if (found) {
       event.preventDefault();
       found.run(event);
-    } else if (!typing && begins(key)) {
+    }
+    // also a key that does something by itself may begin a sequence
+    if (found?.keys !== sequence && !typing && begins(key)) {
       first = key;
       firstAt = performance.now();
     }
