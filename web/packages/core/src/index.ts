@@ -14,7 +14,13 @@ export * from "./contract/errors";
 export * from "./contract/fold";
 export * from "./contract/states";
 export * from "./contract/types";
-export type { Change, Duration, ExecutionSnapshot, Phase } from "./execution/snapshot";
+export {
+  type Change,
+  type Duration,
+  durationOf,
+  type ExecutionSnapshot,
+  type Phase,
+} from "./execution/snapshot";
 export type { Sink, Source, Stream } from "./execution/source";
 export { ExecutionStore, type StoreOptions } from "./execution/store";
 export { Timeline, type Try } from "./execution/timeline";

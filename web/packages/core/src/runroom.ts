@@ -1,4 +1,5 @@
 import { Connection } from "./connection/connection";
+import { Holds } from "./connection/holds";
 import type { ConnectionOptions } from "./connection/options";
 import { Outbox } from "./connection/outbox";
 import { Subscriptions } from "./connection/subscriptions";
@@ -14,7 +15,7 @@ export interface RunroomOptions {
   /** Default: `VITE_WS_URL`, `VITE_BACKEND_URL`, `http://localhost:3001`. */
   url?: string | undefined;
   token?: TokenSource;
-  /** Connect with the first watch. Default: true. */
+  /** Connect with the first watch, and end that with the last. Default: true. */
   autoConnect?: boolean;
   /** How long a store lives on after its last watch was released, ms. Default: 1000. */
   lingerMs?: number;
@@ -36,6 +37,7 @@ export class Runroom implements Watchable {
   readonly #subscriptions: Subscriptions;
   readonly #watches: Watches;
   readonly #tokens: Tokens;
+  readonly #holds: Holds;
 
   constructor(options: RunroomOptions = {}) {
     const { url, token, autoConnect = true, lingerMs = 1_000, log = {} } = options;
@@ -46,6 +48,7 @@ export class Runroom implements Watchable {
     this.api = new Api({ url, token: this.#tokens, ...(fetch && { fetch }) });
     const address = { url: this.api.url, token: this.#tokens };
     this.connection = new Connection({ ...options.connection, ...address });
+    this.#holds = new Holds(this.connection, lingerMs);
     this.connection.on("connect", () => this.outbox.wake());
     this.#subscriptions = new Subscriptions(this.connection);
     const source = {
@@ -58,10 +61,30 @@ export class Runroom implements Watchable {
 
   /** Follow an execution. Watches are counted: the last `release()` unsubscribes. */
   watch(executionId: string, options?: WatchOptions): Watch {
-    if (this.#autoConnect && this.connection.getSnapshot().state === "disconnected") {
-      this.connection.connect();
-    }
-    return this.#watches.watch(executionId, options);
+    const letGo = this.#autoConnect ? this.hold() : () => {};
+    const { store, release } = this.#watches.watch(executionId, options);
+    return {
+      store,
+      release: () => {
+        release();
+        letGo();
+      },
+    };
+  }
+
+  /**
+   * Be connected, whether something is watched or not. Counted, with every watch: the last
+   * release ends a connection that the first of them opened.
+   */
+  hold(): () => void {
+    return this.#holds.hold();
+  }
+
+  /** A connection of its own, with the same address and token; its owner connects and ends it. */
+  socket<In extends object, Out extends object>(
+    options: Partial<Omit<ConnectionOptions, "url" | "token">>,
+  ): Connection<In, Out> {
+    return new Connection<In, Out>({ ...options, url: this.api.url, token: this.#tokens });
   }
 
   /** The execution as it was at any moment; call `load()` to read it. */
@@ -92,6 +115,7 @@ export class Runroom implements Watchable {
     this.#watches.close();
     this.#subscriptions.close();
     this.outbox.close();
+    this.#holds.close();
     this.connection.disconnect();
   }
 }

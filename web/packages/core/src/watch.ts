@@ -1,5 +1,7 @@
+import type { ConnectionSnapshot } from "./connection/options";
 import type { Source } from "./execution/source";
 import { ExecutionStore, type StoreOptions } from "./execution/store";
+import type { Accepted, ExecuteOptions } from "./http/types";
 import type { Replay } from "./replay/replay";
 import type { Scheduler } from "./scheduler";
 
@@ -11,10 +13,20 @@ export interface WatchOptions {
   history?: boolean;
 }
 
-/** Where executions can be watched: a server, or the simulator. */
+/** Where executions run and can be watched: a server, or the simulator. */
 export interface Watchable {
+  readonly connection: {
+    subscribe(listener: () => void): () => void;
+    getSnapshot(): ConnectionSnapshot;
+    reconnect(): void;
+  };
+  /** Be connected, whether something is watched or not. @returns the release. */
+  hold(): () => void;
   watch(executionId: string, options?: WatchOptions): Watch;
   replay(executionId: string): Replay;
+  execute(request: ExecuteOptions): Promise<Accepted>;
+  /** @returns a promise, unless it is done at once. */
+  cancel(executionId: string): unknown;
   close(): void;
 }
 

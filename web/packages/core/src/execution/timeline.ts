@@ -22,6 +22,7 @@ const NONE: readonly Try[] = [];
 /** When each node ran, try by try. */
 export class Timeline {
   readonly #tries = new Map<string, readonly Try[]>();
+  readonly #ends = new Map<string, number>();
   #nodeIds: readonly string[] = NONE as readonly never[];
   #version = 0;
 
@@ -40,12 +41,20 @@ export class Timeline {
     return this.#tries.get(nodeId) ?? NONE;
   }
 
+  /** The seqs that ended nodes, in order; of those whose end was not seen live there is none. */
+  get ends(): ReadonlyMap<string, number> {
+    return this.#ends;
+  }
+
   apply(event: Event): void {
-    if (event.type === "nodeStatus") this.#nodeStatus(event);
+    if (event.type !== "nodeStatus") return;
+    if (isTerminal(event.status)) this.#ends.set(event.nodeId, event.seq);
+    this.#nodeStatus(event);
   }
 
   clear(): void {
     this.#tries.clear();
+    this.#ends.clear();
     this.#nodeIds = [];
     this.#version += 1;
   }

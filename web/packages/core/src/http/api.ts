@@ -102,6 +102,11 @@ export class ExecutionsApi {
     return this.#http.post(address, request, { idempotencyKey });
   }
 
+  /** Start a simulated execution under an id that is not used yet. */
+  startStreaming(id: string): Promise<Accepted> {
+    return this.#http.post(`/executions/${encodeURIComponent(id)}/start-streaming`);
+  }
+
   cancel(id: string): Promise<Accepted> {
     return this.#http.post(path(id, "cancel"));
   }

@@ -5,6 +5,7 @@ import { fold, initial } from "../contract/fold";
 import { isTerminal } from "../contract/states";
 import type { Event } from "../contract/types";
 import type { Sink, Source, Stream } from "../execution/source";
+import type { Accepted, ExecuteOptions } from "../http/types";
 import type { LogRingOptions } from "../logs/ring";
 import { Replay } from "../replay/replay";
 import { Scheduler } from "../scheduler";
@@ -42,6 +43,11 @@ interface Simulated {
 
 /** Executions without a server: the same events, in realistic time, with failures by chance. */
 export class Simulator implements Watchable {
+  readonly connection = {
+    subscribe: () => () => {},
+    getSnapshot: () => CONNECTED,
+    reconnect: () => {},
+  };
   readonly #options: Required<Pick<SimulatorOptions, "seed" | "failureRate" | "speed">>;
   readonly #scheduler: Scheduler;
   readonly #watches: Watches;
@@ -55,7 +61,7 @@ export class Simulator implements Watchable {
     const source: Source = {
       open: (executionId, sink, after) => this.#open(executionId, sink, after),
       snapshot: async (executionId) => this.#find(executionId).state,
-      connection: { subscribe: () => () => {}, getSnapshot: () => CONNECTED },
+      connection: this.connection,
     };
     this.#watches = new Watches(source, this.#scheduler, options.log ?? {}, 1_000);
   }
@@ -79,6 +85,16 @@ export class Simulator implements Watchable {
     this.#executions.set(id, simulated);
     this.#wait(simulated, 0);
     return id;
+  }
+
+  hold(): () => void {
+    return () => {};
+  }
+
+  /** As a server does it, save that every workflow is the sample. */
+  async execute({ workflowId, input }: ExecuteOptions): Promise<Accepted> {
+    const id = this.start({ input });
+    return { id, executionId: id, workflowId, status: "pending" };
   }
 
   /** @throws RunroomError `not_found`, `sealed` */

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { fold, Timeline } from "../../src";
+import { fold, isTerminal, Timeline } from "../../src";
 import { at, node, numbered, SUCCESS, start, status } from "../support/events";
 
 function timelineOf(events = SUCCESS): Timeline {
@@ -63,4 +63,15 @@ it("makes do with a snapshot", () => {
   expect(timeline.of("b")).toMatchObject([{ try: 2, startedAt: at(6), endedAt: null }]);
   timeline.apply(SUCCESS[9]!);
   expect(timeline.of("b")).toMatchObject([{ try: 2, endedAt: at(10), status: "completed" }]);
+});
+
+it("knows which event ended each node", () => {
+  const timeline = timelineOf();
+  const ends = SUCCESS.flatMap((event) =>
+    event.type === "nodeStatus" && isTerminal(event.status) ? [[event.nodeId, event.seq]] : [],
+  );
+  expect(ends.length).toBeGreaterThan(1);
+  expect([...timeline.ends]).toEqual(ends);
+  timeline.clear();
+  expect(timeline.ends.size).toBe(0);
 });
