@@ -120,6 +120,19 @@ describe("the simulator", () => {
     simulator.close();
   });
 
+  it("is asked like a server", async () => {
+    const simulator = new Simulator({ speed: 100, failureRate: 0 });
+    const release = simulator.hold();
+    const answer = await simulator.execute({ workflowId: "wf_1", input: { n: 1 } });
+    expect(answer).toMatchObject({ id: answer.executionId, workflowId: "wf_1", status: "pending" });
+    const { store } = simulator.watch(answer.id);
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(store.getSnapshot()).toMatchObject({ phase: "ended", state: { input: { n: 1 } } });
+    expect(simulator.connection.getSnapshot().state).toBe("connected");
+    release();
+    simulator.close();
+  });
+
   it("does not know what was not started", async () => {
     const simulator = new Simulator();
     const { store } = simulator.watch("nobody");
