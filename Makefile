@@ -20,7 +20,8 @@ help: ## print this list
 	@echo "make …"
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-run: $(VENV)/.base-stamp ## start the server and an executor; Ctrl-C stops both
+run: $(VENV)/.base-stamp ## start the server, its page and an executor; Ctrl-C stops all
+	@$(PY) -m scripts.build_web || echo "Going on without the page." >&2
 	@$(PY) -m scripts.run $(ARGS)
 
 test: $(VENV)/.dev-stamp $(E2E)/node_modules/.stamp $(WEB)/node_modules/.stamp ## run all tests (ARGS='-k word' for some of Python's)
@@ -47,7 +48,7 @@ bench: $(VENV)/.dev-stamp $(E2E)/node_modules/.stamp ## measure
 
 clean: ## remove what was set up, built or kept: .venv, caches, .data, node_modules
 	@rm -rf $(VENV) .data .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis \
-		build dist *.egg-info $(E2E)/node_modules \
+		build dist *.egg-info bff/static $(E2E)/node_modules \
 		$(WEB)/node_modules $(WEB)/*/*/node_modules $(WEB)/*/*/dist
 	@find . -name .git -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 
@@ -55,14 +56,15 @@ lock: ## pin the dependencies anew (UPGRADE=1 takes newer releases too)
 	@$(find-python); [ -x $(UV) ] || { echo "Setting up uv …"; \
 		"$$python" -m venv .cache/lock && \
 		.cache/lock/bin/python -m pip --disable-pip-version-check install -qq 'uv==0.13.8'; }
-	@$(lock) --group build -o requirements/base.txt
-	@$(lock) --group build --extra dev --extra agents -c requirements/base.txt \
+	@$(lock) pyproject.toml --group build -o requirements/base.txt
+	@$(lock) pyproject.toml --group build --extra dev --extra agents -c requirements/base.txt \
 		-o requirements/dev.txt
+	@$(lock) --group pyproject.toml:node -o requirements/node.txt
 	@for place in $(E2E) $(WEB); do (cd $$place && \
 		npm $(if $(UPGRADE),update,install) --package-lock-only --loglevel=error) || exit 1; done
 	@echo "requirements/*.txt and the package-lock.json of $(E2E) and $(WEB) are up to date"
 
-lock = $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+lock = $(UV) pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
