@@ -23,6 +23,8 @@ export interface ViewState {
   /** The seq of a log line that is pointed at. */
   line: number | null;
   wrap: boolean;
+  /** The graph as a table. */
+  table: boolean;
 }
 
 interface Codec<T> {
@@ -50,6 +52,7 @@ const CODECS: { [K in keyof ViewState]: Codec<ViewState[K]> } = {
   find: flag("find"),
   line: wholeNumber("line"),
   wrap: flag("wrap"),
+  table: flag("table"),
 };
 const KEYS = Object.keys(CODECS) as (keyof ViewState)[];
 
