@@ -8,6 +8,7 @@ export default defineConfig({
     name: "vue",
     environment: "happy-dom",
     include: ["test/**/*.test.ts"],
+    env: { EXPECTED_VERSION: "3.5." },
     restoreMocks: true,
   },
 });
