@@ -1,5 +1,5 @@
 import type { ExecutionState, ExecutorState, Presence } from "../contract/contract.gen";
-import { type ErrorInfo, errorInfo } from "../contract/errors";
+import { type ErrorInfo, errorInfo, RunroomError } from "../contract/errors";
 import { Draft, initial } from "../contract/fold";
 import { isTerminal } from "../contract/states";
 import { type Event, recordOf } from "../contract/types";
@@ -7,6 +7,8 @@ import type { Log } from "../logs/log";
 import type { Phase } from "./snapshot";
 import type { Sink, Source, Stream } from "./source";
 import type { Timeline } from "./timeline";
+
+const RETRY_MS = 1_000;
 
 /** What is known of an execution at the moment of a flush. */
 export interface Taken {
@@ -41,6 +43,7 @@ export class Intake {
   #executor: ExecutorState | null = null;
   #over: { phase: "deleted" | "error"; error: ErrorInfo | null } | undefined;
   #mended = false;
+  #retry: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     executionId: string,
@@ -65,6 +68,7 @@ export class Intake {
 
   close(): void {
     this.#closed = true;
+    clearTimeout(this.#retry);
     this.#stream?.close();
   }
 
@@ -125,19 +129,28 @@ export class Intake {
     this.#stream = this.#source.open(this.#executionId, this.#sink, state.seq);
   }
 
+  /** The snapshot, as soon as the server can be reached. */
   async #fetch(): Promise<ExecutionState | undefined> {
-    try {
-      const state = await this.#source.snapshot(this.#executionId);
-      if (this.#closed) return undefined;
-      this.#know(state);
-      const held = this.#held ?? [];
-      this.#held = undefined;
-      for (const event of held) this.#event(event);
-      this.#changed();
-      return state;
-    } catch (error) {
-      this.#fail(errorInfo(error));
-      return undefined;
+    for (;;) {
+      try {
+        const state = await this.#source.snapshot(this.#executionId);
+        if (this.#closed) return undefined;
+        this.#know(state);
+        const held = this.#held ?? [];
+        this.#held = undefined;
+        for (const event of held) this.#event(event);
+        this.#changed();
+        return state;
+      } catch (error) {
+        if (this.#closed) return undefined;
+        if (!(error instanceof RunroomError && error.transient)) {
+          this.#fail(errorInfo(error));
+          return undefined;
+        }
+        await new Promise((resolve) => {
+          this.#retry = setTimeout(resolve, error.retryAfterMs ?? RETRY_MS);
+        });
+      }
     }
   }
 

@@ -149,6 +149,33 @@ describe("without history", () => {
     frames.flush();
     expect(shown()).toMatchObject({ phase: "error", error: { code: "not_found" } });
   });
+
+  it("asks for the snapshot again while the server cannot be reached", async () => {
+    vi.useFakeTimers();
+    const { store, source, frames, shown } = open({ history: false });
+    source.asked[0]!.reject(new RunroomError("unreachable", "the server cannot be reached"));
+    await settle();
+    frames.flush();
+    expect(shown()).toMatchObject({ phase: "loading", error: null });
+    await vi.advanceTimersByTimeAsync(1_000);
+    const wait = { retryAfterMs: 3_000 };
+    source.asked[1]!.reject(new RunroomError("unavailable", "not now", wait));
+    await vi.advanceTimersByTimeAsync(2_999);
+    expect(source.asked).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(1);
+    source.asked[2]!.resolve(fold(start(), SUCCESS.slice(0, 4)));
+    await settle();
+    frames.flush();
+    expect(shown()).toMatchObject({ phase: "live", seq: 4 });
+    expect(source.stream.after).toBe(4);
+    const other = open({ history: false });
+    other.source.asked[0]!.reject(new RunroomError("unreachable", "still not"));
+    await settle();
+    other.store.close();
+    store.close();
+    expect(vi.getTimerCount()).toBe(0);
+    vi.useRealTimers();
+  });
 });
 
 it("forgets all and folds again when the server's log is shorter", () => {
