@@ -87,6 +87,8 @@ async function log(page) {
       () => window.feed.store.logs.length,
     )} lines (${bare.heap.toFixed(1)} MB before the first)`,
   );
+  const kept = await page.evaluate(() => window.feed.store.logs.length);
+  if (kept !== FULL) low.push(`${kept} lines, not ${FULL}`);
   if (heap + buffers > HEAP_MB) low.push(`more than ${HEAP_MB} MB`);
 }
 
@@ -98,7 +100,11 @@ async function both(page) {
     [rate, Number(values.moves)],
   );
   await page.waitForTimeout(1_000);
+  const before = await page.evaluate(() => window.feed.seq);
   report(`with ${values.nodes} nodes`, await measure(page, 2 * ms), BAR_BOTH);
+  const came = ((await page.evaluate(() => window.feed.seq)) - before) / ((2 * ms) / 1_000);
+  console.log(`                         ${Math.round(came)} events/s came`);
+  if (came < (rate + Number(values.moves)) * 0.95) low.push(`only ${Math.round(came)} events/s`);
 }
 
 if (values.only !== "both") await withPage("logs", {}, log);

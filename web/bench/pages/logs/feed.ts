@@ -71,12 +71,12 @@ export class Feed {
   start(lines: number, moves: number): void {
     this.stop();
     const begun = performance.now();
-    const [lineBefore, moveBefore] = [this.#lines, this.#moves];
+    let [brought, moved] = [0, 0];
     this.#timer = setInterval(() => {
       const seconds = (performance.now() - begun) / 1_000;
       const events: string[] = [];
-      while (this.#moves - moveBefore < seconds * moves) events.push(this.#move());
-      while (this.#lines - lineBefore < seconds * lines) events.push(this.#line());
+      for (; moved < seconds * moves; moved += 1) events.push(this.#move());
+      for (; brought < seconds * lines; brought += 1) events.push(this.#line());
       this.#bring(events);
     }, BATCH_MS);
   }

@@ -49,6 +49,29 @@ export class Arena {
     return decoder.decode(chunk.subarray(offset, offset + length));
   }
 
+  /**
+   * Whether a text has these ASCII bytes in it, in any case, without making a string of it. The
+   * needle is in lower case. Undefined: not, but it has other letters, whose lower case may be ASCII.
+   */
+  includes(position: number, length: number, needle: Uint8Array): boolean | undefined {
+    const chunk = this.#chunks.get(Math.floor(position / CHUNK));
+    if (chunk === undefined) return false;
+    const start = position % CHUNK;
+    const end = start + length;
+    const first = needle[0]!;
+    let ascii = true;
+    for (let at = start; at < end; at += 1) {
+      const byte = chunk[at]!;
+      if (byte >= 0x80) ascii = false;
+      else if (lower(byte) === first && at + needle.length <= end) {
+        let more = 1;
+        while (more < needle.length && lower(chunk[at + more]!) === needle[more]) more += 1;
+        if (more === needle.length) return true;
+      }
+    }
+    return ascii ? false : undefined;
+  }
+
   /** Nothing before this position is needed any more. */
   dropBefore(position: number): void {
     const first = Math.floor(position / CHUNK);
@@ -82,4 +105,8 @@ export class Arena {
     this.bytes += made.length;
     return made;
   }
+}
+
+function lower(byte: number): number {
+  return byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
 }

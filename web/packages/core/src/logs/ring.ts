@@ -138,6 +138,20 @@ export class LogRing {
     return this.#arena.read(this.#columns.position[slot]!, this.#columns.message[slot]!);
   }
 
+  /** A test for rows whose message has this text in it, in any case. */
+  having(text: string): (index: number) => boolean {
+    const needle = text.toLowerCase();
+    const inString = (index: number): boolean => this.message(index).toLowerCase().includes(needle);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII
+    if (!/^[\u0000-\u007f]+$/.test(needle)) return inString;
+    const bytes = new TextEncoder().encode(needle);
+    return (index) => {
+      const slot = index % this.#columns.size;
+      const position = this.#columns.position[slot]!;
+      return this.#arena.includes(position, this.#columns.message[slot]!, bytes) ?? inString(index);
+    };
+  }
+
   /** The number that stands for a node's id; also for one that has not logged yet. */
   nodeNumber(nodeId: string): number {
     let number = this.#nodeNumbers.get(nodeId);

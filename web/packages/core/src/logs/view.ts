@@ -179,10 +179,7 @@ export class LogView {
       const wanted = new Set(nodeIds.map((nodeId) => ring.nodeNumber(nodeId)));
       tests.push((index) => wanted.has(ring.node(index)));
     }
-    if (text) {
-      const needle = text.toLowerCase();
-      tests.push((index) => ring.message(index).toLowerCase().includes(needle));
-    }
+    if (text) tests.push(ring.having(text));
     if (tests.length === 0) return undefined;
     return (index) => tests.every((test) => test(index));
   }

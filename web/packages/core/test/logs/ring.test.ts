@@ -115,3 +115,61 @@ describe.each([1, 2, 3, 4])("like a list, at random (seed %i)", (seed) => {
     }
   });
 });
+
+describe("what is searched for", () => {
+  const SAID = [
+    "Timeout while reading",
+    "KELVIN: 3 \u212a", // the sign for kelvin is k in lower case
+    "\u0130stanbul", // and this one is i and a dot
+    "größe ÜBER alles",
+    "aaaab",
+    "AaAaB",
+    "",
+    "x".repeat(300_000).concat("End"),
+  ];
+  const NEEDLES = [
+    "timeout",
+    "TIME",
+    "k",
+    "3 k",
+    "i",
+    "ÜBER",
+    "größe",
+    "aab",
+    "ab",
+    "b",
+    "end",
+    "g ",
+    "zz",
+  ];
+
+  it.each(NEEDLES)("%s is found in any case, as in strings", (needle) => {
+    const ring = new LogRing();
+    SAID.forEach((message, n) => {
+      // metadata and id lie behind the message and are not searched
+      ring.append(line(n + 1, message, { id: "timeout", metadata: { text: "timeout" } }));
+    });
+    const has = ring.having(needle);
+    const expected = SAID.map((said) => said.toLowerCase().includes(needle.toLowerCase()));
+    expect(SAID.map((_, index) => has(index))).toEqual(expected);
+  });
+
+  it("is found wherever lines lie, also when they have gone round", () => {
+    const random = seeded(11);
+    const ring = new LogRing({ capacity: 500 });
+    const said: string[] = [];
+    for (let seq = 1; seq <= 2_000; seq += 1) {
+      const letters = Array.from({ length: between(random, 0, 12) }, () =>
+        pick(random, ["a", "B", "é", "K", "\u212a"]),
+      );
+      said.push(letters.join(""));
+      ring.append(line(seq, said.at(-1)!));
+    }
+    for (const needle of ["ab", "bk", "kb", "éa", "aab", "kk"]) {
+      const has = ring.having(needle);
+      for (let index = ring.first; index < ring.end; index += 1) {
+        expect(has(index)).toBe(said[index]!.toLowerCase().includes(needle));
+      }
+    }
+  });
+});

@@ -51,7 +51,7 @@ describe.each(FILTERS)("with the filter %j", (filter) => {
       model.push(...next);
       for (const event of next) book.append(event);
       book.flush();
-      while (view.scanning) book.flush();
+      while (view.scanning || early.scanning) book.flush();
       if (round === 20) {
         early.setFilter(filter);
         while (early.scanning) book.flush();
