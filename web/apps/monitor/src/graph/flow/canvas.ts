@@ -10,6 +10,8 @@ export interface Canvas {
   readonly active: Readonly<Ref<number>>;
   /** The selected node, by id. */
   readonly selected: Readonly<Ref<string | null>>;
+  /** Nothing can be read. */
+  readonly far: Readonly<Ref<boolean>>;
   select(index: number): void;
   inspect(index: number): void;
   /** Look at what passed an edge; `null`: at none. Given where the pointer is, or at its middle. */
