@@ -14,52 +14,59 @@ PY   := $(VENV)/bin/python
 PIP  := $(PY) -m pip --disable-pip-version-check --no-input
 E2E  := tests/e2e
 PEERS := scripts/bench/peers
+WEB  := web
 UV   := .cache/lock/bin/uv
 
 help: ## print this list
 	@echo "make …"
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-run: $(VENV)/.base-stamp ## start the server and an executor; Ctrl-C stops both
+run: $(VENV)/.base-stamp ## start the server, its page and an executor; Ctrl-C stops all
+	@$(PY) -m scripts.build_web || echo "Going on without the page." >&2
 	@$(PY) -m scripts.run $(ARGS)
 
-test: $(VENV)/.dev-stamp $(E2E)/node_modules/.stamp ## run all tests (ARGS='-k word' for some)
+test: $(VENV)/.dev-stamp $(E2E)/node_modules/.stamp $(WEB)/node_modules/.stamp ## run all tests (ARGS='-k word' for some of Python's)
 	@$(PY) -m pytest $(ARGS)
+	@$(if $(ARGS),,cd $(WEB) && npm test --silent)
 
 chaos: $(VENV)/.dev-stamp $(E2E)/node_modules/.stamp ## break what can break, long (ARGS='tests/chaos -k word')
 	@CHAOS=long HYPOTHESIS_PROFILE=long $(PY) -m pytest -s -o timeout=3600 \
 		$(or $(ARGS),tests/bff/stores/test_sqlite_model.py tests/chaos)
 
-lint: $(VENV)/.dev-stamp ## check style, format and types
+lint: $(VENV)/.dev-stamp $(WEB)/node_modules/.stamp ## check style, format and types
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+	@cd $(WEB) && npm run --silent lint && npm run --silent typecheck
 
-fmt: $(VENV)/.dev-stamp ## format the code and mend what ruff can
+fmt: $(VENV)/.dev-stamp $(WEB)/node_modules/.stamp ## format the code and mend what the linters can
 	@$(PY) -m ruff check --fix-only --quiet .
 	@$(PY) -m ruff format .
+	@cd $(WEB) && npm run --silent fmt
 
 bench: $(VENV)/.dev-stamp $(PEERS)/node_modules/.stamp ## measure, beside other servers
 	@$(PY) -m scripts.bench $(ARGS)
 
 clean: ## remove what was set up, built or kept: .venv, caches, .data, node_modules
 	@rm -rf $(VENV) .data .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis \
-		build dist *.egg-info $(E2E)/node_modules $(PEERS)/node_modules
+		build dist *.egg-info bff/static $(E2E)/node_modules $(PEERS)/node_modules \
+		$(WEB)/node_modules $(WEB)/*/*/node_modules $(WEB)/*/*/dist
 	@find . -name .git -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 
 lock: ## pin the dependencies anew (UPGRADE=1 takes newer releases too)
 	@$(find-python); [ -x $(UV) ] || { echo "Setting up uv …"; \
 		"$$python" -m venv .cache/lock && \
 		.cache/lock/bin/python -m pip --disable-pip-version-check install -qq 'uv==0.13.8'; }
-	@$(lock) --group build -o requirements/base.txt
-	@$(lock) --group build --extra dev --extra agents -c requirements/base.txt \
+	@$(lock) pyproject.toml --group build -o requirements/base.txt
+	@$(lock) pyproject.toml --group build --extra dev --extra agents -c requirements/base.txt \
 		-o requirements/dev.txt
-	@for folder in $(E2E) $(PEERS); do \
+	@$(lock) --group pyproject.toml:node -o requirements/node.txt
+	@for folder in $(E2E) $(PEERS) $(WEB); do \
 		(cd $$folder && npm $(if $(UPGRADE),update,install) --package-lock-only --loglevel=error) \
 			|| exit 1; done
 	@echo "requirements/*.txt and the package-lock.json files are up to date"
 
-lock = $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+lock = $(UV) pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
@@ -85,6 +92,8 @@ $(VENV)/.dev-stamp: requirements/dev.txt requirements/base.txt pyproject.toml
 	@echo "Setting up Node.js packages in $* …"
 	@cd $* && npm ci --no-progress --loglevel=error >/dev/null
 	@touch $@
+
+$(WEB)/node_modules/.stamp: $(wildcard $(WEB)/*/*/package.json)
 
 install-self = $(PIP) install -qq --no-deps --no-build-isolation --editable .
 
@@ -115,9 +124,9 @@ if ! $(PY) -m pip --version >/dev/null 2>&1; then $(PY) -m ensurepip >/dev/null 
 endef
 
 define check-node
-if ! node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' >/dev/null 2>&1 \
+if ! node -e 'const [a, b] = process.versions.node.split("."); process.exit(a * 100 + +b < 2019 ? 1 : 0)' >/dev/null 2>&1 \
 	|| ! npm --version >/dev/null 2>&1; then \
-	echo "The end-to-end tests and benchmarks need Node.js 20 or newer with npm (found:" \
+	echo "The tests and the web packages need Node.js 20.19 or newer with npm (found:" \
 		"$$(node --version 2>/dev/null || echo none)): install it from your system's packages" \
 		"or from nodejs.org, then run make again." >&2; \
 	exit 1; \

@@ -11,6 +11,7 @@ from bff.http.access import Access
 from bff.http.executions import ExecutionRoutes
 from bff.http.logs import LogRoutes
 from bff.http.metrics import Metrics
+from bff.http.page import Page
 from bff.http.stats import Stats
 from bff.http.system import SystemRoutes
 from bff.http.workflows import WorkflowRoutes
@@ -54,3 +55,4 @@ def setup(
         metrics=metrics,
     )
     app.add_routes(system.routes())
+    app.add_routes(Page().routes())

@@ -171,6 +171,8 @@ def _answer_of(error: web.HTTPException) -> web.Response:
 def _compress(request: web.Request, response: web.Response) -> None:
     if not isinstance(response.body, bytes) or len(response.body) <= COMPRESS_ABOVE_BYTES:
         return
+    if hdrs.CONTENT_ENCODING in response.headers:
+        return
     coding = coding_for(request)
     if coding is not None:
         response.enable_compression(coding)
