@@ -30,6 +30,8 @@ async def measure(plan: list[Measurement], runs: int, console: Console) -> Media
             for row, attempt in measurement.tries.items():
                 with console.status(f"run {run} of {runs}: {measurement.title}: {row}"):
                     found[measurement.name][row].append(await attempt())
+            if not console.is_terminal:
+                console.print(f"run {run} of {runs}: {measurement.name}")
     return {
         name: {row: _median(figures) for row, figures in rows.items()}
         for name, rows in found.items()
