@@ -141,7 +141,5 @@ function* signed(text: string, breaks: boolean): Generator<[string, boolean]> {
 function signOf(character: string): string {
   const code = character.codePointAt(0)!;
   if (character === "\n") return "↵";
-  if (code < 0x20) return String.fromCharCode(0x2400 + code);
-  if (code === 0x7f) return "␡";
   return `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
 }

@@ -49,11 +49,11 @@ export function pathsOf(
   return { line: lines.join(""), area: areas.join("") };
 }
 
-/** The next round number at or above: 1, 2, 5, 10, 20, 50 … */
+/** The next round number at or above, with a half that is whole: 2, 4, 6, 8, 10, 20 … */
 export function roundUp(value: number): number {
   if (value <= 1) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  const step = [1, 2, 5, 10].find((each) => each * power >= value)!;
+  const step = [1, 2, 4, 6, 8, 10].find((each) => each * power >= value)!;
   return step * power;
 }
 

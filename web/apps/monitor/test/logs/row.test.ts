@@ -20,6 +20,6 @@ test("a copied line is whole and safe to paste", () => {
   const words = wordsOf([{ ...node, ...rest, requires: [] }]);
   const row = rowOf(1, "\u001b[31mfailed\u001b[0m\u0007", { level: "error", nodeId: "web" });
   expect(lineOf(row, words)).toBe(
-    "2026-01-31T12:00:01.000Z ERROR   [SearchU+202E the web] failed␇",
+    "2026-01-31T12:00:01.000Z ERROR   [SearchU+202E the web] failedU+0007",
   );
 });

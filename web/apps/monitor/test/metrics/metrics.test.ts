@@ -37,11 +37,11 @@ describe("a line over time", () => {
     [0, 1],
     [1, 1],
     [1.2, 2],
-    [3, 5],
-    [7, 10],
+    [3, 4],
+    [7, 8],
     [10, 10],
     [11, 20],
-    [4_321, 5_000],
+    [4_321, 6_000],
   ])("%d fits under %d", (value, most) => expect(roundUp(value)).toBe(most));
 
   test("under the pointer is what was read last before it", () => {
