@@ -129,7 +129,7 @@ CPU is the server process's own, over all its threads, a delivery (or an event, 
 where the title says so). Latencies count from the moment at which an event was due, so a server
 that falls behind shows it.
 
-Where Node is cheaper (many executions with few viewers each, an event at a time): both pay about the
-same for the writes. The rest is what an event costs that comes in a message of its own: it is read,
-validated, folded, committed with `fsync` and acknowledged, where Node passes it on. At more events a
-message or more viewers an execution this no longer shows."""
+Where Node is cheaper (many executions with few viewers each, an event at a time): both pay about
+the same for the writes. The rest is what an event costs that comes in a message of its own: it is
+read, validated, folded, committed with `fsync` and acknowledged, where Node passes it on. At more
+events a message or more viewers an execution this no longer shows."""

@@ -6,7 +6,7 @@ import asyncio
 import struct
 import zlib
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 
 import orjson
 import pytest
@@ -30,7 +30,14 @@ WIRES: list[asyncio.StreamWriter] = []
 
 @pytest.fixture
 async def setup() -> AsyncIterator[Setup]:
-    async with recording() as made:
+    async with serving() as made:
+        yield made
+
+
+@asynccontextmanager
+async def serving(*, deflate: bool = False) -> AsyncIterator[Setup]:
+    """A server, and an end for all who connected to it by `request`."""
+    async with recording(deflate=deflate) as made:
         try:
             yield made
         finally:
@@ -255,7 +262,7 @@ LONG = Frame((b'42/executions,["long",%s]' % orjson.dumps("a line of a log\n" * 
 
 
 async def test_long_messages_are_deflated_once_for_all_who_offer_it() -> None:
-    async with recording(deflate=True) as setup:
+    async with serving(deflate=True) as setup:
         clients = [await setup.websocket(compress=compress) for compress in (15, 15, 0)]
         outlets = list(setup.namespace.arrived.values())
         assert [outlet.deflates for outlet in outlets] == [True, True, False]
@@ -270,7 +277,7 @@ async def test_long_messages_are_deflated_once_for_all_who_offer_it() -> None:
 
 
 async def test_a_deflated_frame_says_so_and_a_short_one_is_sent_as_it_is() -> None:
-    async with recording(deflate=True) as setup:
+    async with serving(deflate=True) as setup:
         wire = await request(setup, **OFFER)
         head = await wire.reader.readuntil(b"\r\n\r\n")
         agreed = b"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n"
@@ -300,7 +307,7 @@ async def test_a_deflated_frame_says_so_and_a_short_one_is_sent_as_it_is() -> No
     ],
 )
 async def test_nothing_is_deflated_that_was_not_agreed_on(deflate: bool, offer: str | None) -> None:
-    async with recording(deflate=deflate) as setup:
+    async with serving(deflate=deflate) as setup:
         wire = await request(setup, Sec_WebSocket_Extensions=offer)
         head = await wire.reader.readuntil(b"\r\n\r\n")
         assert b"101 " in head and b"Sec-WebSocket-Extensions" not in head
@@ -312,7 +319,7 @@ async def test_nothing_is_deflated_that_was_not_agreed_on(deflate: bool, offer: 
 
 
 async def test_a_bomb_is_refused_before_it_is_whole() -> None:
-    async with recording(deflate=True) as setup:
+    async with serving(deflate=True) as setup:
         wire = await request(setup, **OFFER)
         await wire.reader.readuntil(b"\r\n\r\n")
         deflate = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
