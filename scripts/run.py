@@ -87,8 +87,8 @@ def _greet(console: Console, url: str, token: str) -> None:
     console.print()
     console.print("[bold green]Runroom is running.[/]  Stop it with Ctrl-C.")
     console.print()
-    console.print(f"  Address      {url}")
-    console.print("  Run and follow the first example, in another terminal:\n")
+    console.print(f"  Open         [bold]{url}[/]")
+    console.print("  Or run and follow an example in another terminal:\n")
     where = "" if url == USUAL_URL else f" --url {url}"
     command = f"{python} -m scripts.follow {EXAMPLE}{where}"
     console.print(f"      [bold]{command}[/]\n", highlight=False, soft_wrap=True)

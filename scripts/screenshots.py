@@ -1,14 +1,16 @@
-"""`python -m scripts.screenshots [FOLDER]`: pictures of every view of the page.
+"""`python -m scripts.screenshots [--readme] [FOLDER]`: pictures of every view of the page.
 
 Dark and light, 1440 and 390 px wide, of a server of their own with executions that completed,
-failed and still run. `ONLY=list,logs` takes some views alone.
+failed and still run. `ONLY=list,logs` takes some views alone; `--readme` renews the README's two.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +21,8 @@ from tests.browser.browse import chromium
 from tests.support.processes import ROOT, Stack, stack
 
 SCRIPT = ROOT / "scripts" / "screenshots.mjs"
+README = {"execution": ("running", "wide-light"), "timeline": ("timeline", "wide-dark")}
+"""The pictures in docs/images, and which view each is."""
 PIPELINE = json.loads((ROOT / "examples" / "simulated-pipeline.json").read_text("utf-8"))
 DIGEST = json.loads((ROOT / "examples" / "docs-digest.json").read_text("utf-8"))
 
@@ -65,7 +69,7 @@ async def take(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as work:
         async with stack(Path(work), seconds=600, BFF_ANONYMOUS="operator") as runroom:
             await runroom.server()
-            await runroom.executor(WORKER_CONCURRENCY=40, EXECUTOR_FILES_ROOT=ROOT)
+            await runroom.executor("worker-1", WORKER_CONCURRENCY=40, EXECUTOR_FILES_ROOT=ROOT)
             made = await runroom.post("/api/workflows", PIPELINE, status=201)
             again = f"/api/workflows/{made['id']}/execute"
 
@@ -83,7 +87,7 @@ async def take(folder: Path) -> None:
             slow = json.loads(json.dumps(PIPELINE))
             for node in slow["nodes"]:
                 if node.get("config", {}).get("tool") == "simulate" and node["id"] != "plan":
-                    node["config"]["arguments"] |= {"seconds": 600, "logs": 900}
+                    node["config"]["arguments"] |= {"seconds": 150, "logs": 700}
             running = await runroom.execute({**slow, "name": "Market study"})
             tiles = [running, *[await pipeline(seed) for seed in (21, 22)], failed, completed]
             await asyncio.sleep(4)
@@ -101,10 +105,19 @@ async def take(folder: Path) -> None:
 
 
 def main() -> int:
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".cache/screenshots").resolve()
+    parser = argparse.ArgumentParser(description="Pictures of every view of the page.")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(".cache/screenshots"))
+    parser.add_argument("--readme", action="store_true", help="renew docs/images")
+    arguments = parser.parse_args()
+    folder = arguments.folder.resolve()
+    if arguments.readme:
+        os.environ["ONLY"] = ",".join(view for view, _ in README.values())
     os.environ.setdefault("PYTHONPATH", str(ROOT))
     subprocess.run([sys.executable, "-m", "scripts.build_web"], cwd=ROOT, check=True)
     asyncio.run(take(folder))
+    if arguments.readme:
+        for name, (view, look) in README.items():
+            shutil.copy(folder / f"{view}-{look}.png", ROOT / "docs" / "images" / f"{name}.png")
     print(f"{len(list(folder.glob('*.png')))} pictures in {folder}")
     return 0
 

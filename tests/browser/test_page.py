@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.browser.browse import browse
-from tests.support.processes import Stack, stack
+from tests.support.processes import ROOT, Stack, stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.node, pytest.mark.timeout(240)]
 
@@ -106,3 +107,10 @@ async def test_everyone_can_use_it(tmp_path: Path) -> None:
         execution = await runroom.execute(workflow("Chatty", "simulate", logs))
         await ended(runroom, execution)
         await (await browse(runroom, "access", execution=execution)).passes()
+
+
+def test_the_page_is_small() -> None:
+    files = [path for path in (ROOT / "bff" / "static").rglob("*") if path.is_file()]
+    sent = [path for path in files if path.suffix not in (".gz", ".br") and path.name != ".stamp"]
+    sizes = {path.name: len(gzip.compress(path.read_bytes())) for path in sent}
+    assert sum(sizes.values()) <= 250_000, sizes

@@ -30,8 +30,20 @@ function precompress(): Plugin {
   };
 }
 
+/** Nothing is painted before the script has chosen between dark and light. */
+function paintOnce(): Plugin {
+  return {
+    name: "runroom:paint-once",
+    apply: "build",
+    transformIndexHtml: {
+      order: "post",
+      handler: (html) => html.replace('<script type="module"', '$& blocking="render"'),
+    },
+  };
+}
+
 export default defineConfig(({ mode }) => ({
-  plugins: [vue(), precompress()],
+  plugins: [vue(), paintOnce(), precompress()],
   resolve: {
     conditions: [
       "runroom-source",

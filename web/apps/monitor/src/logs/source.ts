@@ -29,6 +29,9 @@ export interface LogSource {
   closeStored(): void;
 }
 
+/** The server is not asked for every letter. */
+const TYPED_MS = 250;
+
 export function useLogSource(
   { executionId, store, seq }: ExecutionModel,
   { state }: View,
@@ -36,6 +39,7 @@ export function useLogSource(
 ): LogSource {
   const version = shallowRef(0);
   const stored = shallowRef<StoredLines | null>(null);
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const changed = (): void => {
     version.value += 1;
   };
@@ -72,12 +76,14 @@ export function useLogSource(
         found = store.view(filterOf(state.text));
         undo = found.subscribe(changed);
       }
-      if (stored.value !== null) openStored();
+      clearTimeout(timer);
+      if (stored.value !== null) timer = setTimeout(openStored, TYPED_MS);
       changed();
     },
   );
 
   function openStored(after = 0): void {
+    clearTimeout(timer);
     stored.value?.close();
     const { levels, logNodes: nodeIds, text } = state;
     const filter = { levels, nodeIds, text };
@@ -86,11 +92,15 @@ export function useLogSource(
   }
 
   function closeStored(): void {
+    clearTimeout(timer);
     stored.value?.close();
     stored.value = null;
     changed();
   }
-  onScopeDispose(() => stored.value?.close());
+  onScopeDispose(() => {
+    clearTimeout(timer);
+    stored.value?.close();
+  });
 
   const lines = computed<Lines>(() => stored.value ?? live);
   const countOf = (of: Lines): number => (seq.value === null ? of.length : of.countUpTo(seq.value));

@@ -263,7 +263,8 @@ export interface StatusEvent {
   logCount?: number;
 }
 /**
- * `subscribe`: every event with seq > after, from the store and then live.
+ * `subscribe`: every event with seq > after, from the store and then live; in batches,
+ * and these in MessagePack, if asked for.
  */
 export interface SubscribeRequest {
   executionId: string;
